@@ -1,0 +1,29 @@
+"""Live: prices, ceilings, the ledger, the governed client, and the controller that asks through it."""
+
+from thinkcap.controller.account import Account
+from thinkcap.controller.ceiling import Ceiling
+from thinkcap.controller.controller import AsyncController, Controller
+from thinkcap.controller.govern import govern
+from thinkcap.controller.price import Price, read_price
+from thinkcap.controller.pricing import AssumedPrice, PriceBook
+from thinkcap.controller.questions import read_questions
+from thinkcap.controller.recorder import Recorder
+from thinkcap.controller.recording import Recorded, record
+from thinkcap.controller.retries import Retries
+
+__all__ = [
+    "Account",
+    "AssumedPrice",
+    "AsyncController",
+    "Ceiling",
+    "Controller",
+    "Price",
+    "PriceBook",
+    "Recorded",
+    "Recorder",
+    "Retries",
+    "govern",
+    "read_price",
+    "read_questions",
+    "record",
+]

@@ -1,0 +1,242 @@
+"""Putting a client under an account: same type, same methods, and a ceiling that every request passes through.
+
+A governed client is a copy of the caller's whose class is a subclass of its own. It overrides the SDK's public
+``request``, which every HTTP call passes exactly once, so there is one accounting path for everything: the
+caller's own calls, an agent framework's, and the controller's.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import openai
+
+from thinkcap.controller.account import Account
+from thinkcap.controller.ceiling import Ceiling
+from thinkcap.controller.meter import Meter, Ticket
+from thinkcap.controller.price import Price
+from thinkcap.controller.pricing import PriceBook
+from thinkcap.policies.errors import BadInput, NotGoverned
+from thinkcap.policies.money import Dollars
+from thinkcap.policies.values import Api
+
+__all__ = ["govern", "govern_with", "meter_of"]
+
+Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
+
+_GOVERNED: Mapping[str, Api] = {"/chat/completions": "chat", "/responses": "responses"}
+_FREE_METHODS = frozenset({"get", "head", "delete"})
+_FREE_POSTS = frozenset({"/responses/input_tokens"})
+_RAW = "X-Stainless-Raw-Response"
+_NOT_BILLED = frozenset({429, 503, 529})
+"""Besides every other 4xx: the server said no before it generated anything."""
+
+
+def govern(
+    client: Client, account: Account | Ceiling | Dollars, *, prices: Mapping[str, Price] | None = None
+) -> Client:
+    """A copy of a client, of the same type, whose every call is paid by an account and never past its ceiling.
+
+    ``chat.completions`` and ``responses`` (``create`` and ``parse``) are governed: each call reserves its worst
+    case before it is sent, with its output cap lowered to what the account can pay, and is settled by the usage
+    the provider reports. Reading requests and token counts pass; anything else raises :class:`NotGoverned`.
+    The SDK's own retries are off: they would be billed unseen.
+
+    Args:
+        client: an ``OpenAI`` or ``AsyncOpenAI`` client; it is left as it is. A governed one is re-targeted.
+        account: who pays; a bare amount of dollars or a :class:`Ceiling` opens a fresh account in memory.
+        prices: the caller's own prices by model name, for models that no price list knows.
+
+    Raises:
+        BadInput: if the client is neither, or the amount is no amount of dollars.
+    """
+    if not isinstance(client, (openai.OpenAI, openai.AsyncOpenAI)):
+        raise BadInput(f"govern() takes an OpenAI or AsyncOpenAI client, not {type(client).__name__}")
+    payer = account if isinstance(account, Account) else Account(account)
+    return govern_with(client, Meter(payer, PriceBook(prices), str(client.base_url)))
+
+
+def govern_with(client: Client, meter: Meter) -> Client:
+    """A governed copy of a client that charges through this meter."""
+    plain: Any = getattr(client, "_thinkcap_plain", type(client))
+    copy: Any = client.copy(max_retries=0)
+    governed_class = _governed_async if issubclass(plain, openai.AsyncOpenAI) else _governed_sync
+    copy.__class__ = governed_class(plain)
+    governed: Client = _retarget(copy, meter)
+    return governed
+
+
+def meter_of(client: openai.OpenAI | openai.AsyncOpenAI) -> Meter:
+    """The meter of a governed client."""
+    meter: Meter = client._thinkcap_meter  # type: ignore[union-attr]
+    return meter
+
+
+def _retarget(client: Any, meter: Meter) -> Any:
+    """Give a governed client a meter, with the prices of wherever it sends."""
+    base_url = str(client.base_url)
+    client._thinkcap_meter = meter if meter.base_url == base_url else meter.at(base_url)
+    return client
+
+
+@functools.cache
+def _governed_sync(plain: type[Any]) -> type[Any]:
+    class Governed(plain):  # type: ignore[misc]
+        _thinkcap_plain = plain
+
+        def copy(self, **changes: Any) -> Any:
+            return _retarget(super().copy(**{**changes, "max_retries": 0}), self._thinkcap_meter)
+
+        with_options = copy
+
+        def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
+            ticket, options = _admit(self._thinkcap_meter, options, stream=stream)
+            if ticket is None:
+                return super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
+            try:
+                response = super().request(cast_to, options)
+                _received(ticket, response)
+            except BaseException as error:
+                _failed(ticket, error)
+                raise
+            return response
+
+    return _named(Governed, plain)
+
+
+@functools.cache
+def _governed_async(plain: type[Any]) -> type[Any]:
+    class Governed(plain):  # type: ignore[misc]
+        _thinkcap_plain = plain
+
+        def copy(self, **changes: Any) -> Any:
+            return _retarget(super().copy(**{**changes, "max_retries": 0}), self._thinkcap_meter)
+
+        with_options = copy
+
+        async def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
+            ticket, options = _admit(self._thinkcap_meter, options, stream=stream)
+            if ticket is None:
+                return await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
+            try:
+                response = await super().request(cast_to, options)
+                _received(ticket, response)
+            except BaseException as error:
+                _failed(ticket, error)
+                raise
+            return response
+
+    return _named(Governed, plain)
+
+
+def _named(governed: type[Any], plain: type[Any]) -> type[Any]:
+    governed.__name__ = governed.__qualname__ = f"Governed{plain.__name__}"
+    governed.__doc__ = plain.__doc__
+    return governed
+
+
+def _admit(meter: Meter, options: Any, *, stream: bool) -> tuple[Ticket | None, Any]:
+    """Reserve for a request and give it its cap; no ticket for one that is free."""
+    api = _route(str(options.method).lower(), str(options.url), meter.base_url)
+    if api is None:
+        return None, options
+    if stream:
+        raise NotGoverned("a stream cannot be governed: leave out stream=True")
+    if _header(options.headers, _RAW) == "stream":
+        raise NotGoverned("with_streaming_response cannot be governed: use with_raw_response")
+    sent = options.json_data
+    if not isinstance(sent, Mapping) or options.content is not None or options.files is not None:
+        raise NotGoverned(f"a request to {options.url} without a JSON body cannot be governed: send json_data")
+    extra = options.extra_json if isinstance(options.extra_json, Mapping) else {}
+    if {**sent, **extra}.get("stream"):
+        raise NotGoverned("a stream cannot be governed: leave out stream=True")
+    ticket = meter.admit({**sent, **extra}, api)
+    options = options.model_copy()
+    options.json_data, options.extra_json = _capped(sent, extra, api, ticket.cap)
+    options.max_retries = 0
+    parse = options.post_parser
+
+    def settle_first(parsed: Any) -> Any:
+        ticket.settle(parsed)
+        return parse(parsed) if callable(parse) else parsed
+
+    options.post_parser = settle_first
+    return ticket, options
+
+
+def _capped(
+    sent: Mapping[str, Any], extra: Mapping[str, Any], api: Api, cap: int
+) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
+    """The body with this output cap, under the name the caller used for it."""
+    names = ("max_completion_tokens", "max_tokens") if api == "chat" else ("max_output_tokens",)
+    used = [name for name in names if {**sent, **extra}.get(name) is not None] or [names[0]]
+    body = {**sent, **dict.fromkeys(used, cap)}
+    rest = {name: value for name, value in extra.items() if name not in names}
+    return body, rest or None
+
+
+def _route(method: str, url: str, base_url: str | None) -> Api | None:
+    """Which API a request goes to; None if it is free.
+
+    Raises:
+        NotGoverned: if it is neither governed nor free.
+    """
+    parts, home = urlsplit(url), urlsplit(base_url or "")
+    path = parts.path
+    if parts.netloc:
+        if parts.netloc != home.netloc:
+            raise NotGoverned(f"a request to {parts.netloc} cannot be governed: this client's host is {home.netloc}")
+        path = path.removeprefix(home.path.rstrip("/"))
+    path = "/" + path.strip("/")
+    if method in _FREE_METHODS or (method == "post" and path in _FREE_POSTS):
+        return None
+    if method == "post" and path in _GOVERNED:
+        return _GOVERNED[path]
+    raise NotGoverned(
+        f"{method.upper()} {path} cannot be governed: use chat.completions or responses, "
+        "or make this call with the client you governed"
+    )
+
+
+def _header(headers: Any, name: str) -> str | None:
+    if not isinstance(headers, Mapping):
+        return None
+    return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
+
+
+def _received(ticket: Ticket, response: Any) -> None:
+    """Settle what the parser did not see: a raw response, whose body the caller may never parse."""
+    http = getattr(response, "http_response", response)
+    if isinstance(getattr(http, "content", None), bytes):
+        try:
+            ticket.settle(json.loads(http.content))
+        except ValueError:
+            ticket.bounded("the provider's answer is not JSON")
+    ticket.bounded("the provider's answer could not be read")
+
+
+def _failed(ticket: Ticket, error: BaseException) -> None:
+    """Settle a request that raised: given back only if it was surely not billed."""
+    if isinstance(error, openai.APIStatusError):
+        code = error.status_code
+        if code in _NOT_BILLED or (400 <= code < 500 and code != 408):
+            ticket.release()
+        else:
+            ticket.bounded(f"HTTP {code}: it may have been billed")
+    elif isinstance(error, openai.APIConnectionError) and _never_sent(error):
+        ticket.release()
+    else:
+        ticket.bounded(f"{type(error).__name__}: it may have been billed")
+
+
+def _never_sent(error: BaseException) -> bool:
+    """The connection was never made, so the request never left.
+
+    Only the SDK's own cause is asked: further back there may be the error of an earlier request, in whose
+    ``except`` block the caller made this one.
+    """
+    return type(error.__cause__).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol")

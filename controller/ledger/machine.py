@@ -1,0 +1,209 @@
+"""The arithmetic of a ledger, once and pure: accounts as they are go in, accounts as they become come out.
+
+::
+
+    reserve:  free     -> reserved     on the account and all its ancestors, or on none
+    settle:   reserved -> spent        the rest of the reservation becomes free again
+    release:  reserved -> free         nothing was billed
+
+    entry:    reserved -> settled      (settling again returns the first entry; releasing is an error)
+              reserved -> released     (releasing again returns the first entry; settling is an error)
+
+A store does all of one transition or nothing of it, one transition at a time. It never adds up anything.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from thinkcap.controller.ceiling import Ceiling
+from thinkcap.controller.ledger.values import Amount, Charge, Entry, Level, Limits, Purpose, Tally
+from thinkcap.policies.errors import BadInput, CeilingReached
+from thinkcap.policies.money import show_usd
+
+__all__ = ["admit", "check_name", "free_of_all", "lineage", "number_of", "opened", "released", "settled"]
+
+_LONGEST_NAME = 200
+
+
+def check_name(name: object) -> str:
+    """One account's own name, without its ancestors'.
+
+    Raises:
+        BadInput: if it is empty, too long, has a slash, a control character, or a blank at an end.
+    """
+    if not isinstance(name, str) or not name or "/" in name:
+        raise BadInput(f"an account's name must be a text of at least one character without '/', not {name!r}")
+    if name != name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise BadInput(f"an account's name must be at most {_LONGEST_NAME} printable characters, not {name[:50]!r}")
+    return name
+
+
+@functools.lru_cache(maxsize=1024)
+def lineage(path: str) -> tuple[str, ...]:
+    """An account's path and those of all its ancestors, from itself to the root.
+
+    Raises:
+        BadInput: if a name in it cannot be one.
+    """
+    given: object = path
+    if not isinstance(given, str):
+        raise BadInput(f"an account's path must be a text such as 'research/summarise', not {path!r}")
+    names = [check_name(name) for name in path.split("/")]
+    return tuple("/".join(names[:depth]) for depth in range(len(names), 0, -1))
+
+
+def number_of(ticket: object) -> int:
+    """The number a ticket stands for (they count from 1); 0 for what is no ticket."""
+    number = int(ticket) if isinstance(ticket, str) and ticket.isdecimal() and len(ticket) < 19 else 0
+    return number if str(number) == ticket else 0
+
+
+def opened(levels: Sequence[Level], path: str, ceiling: Ceiling | None, at: float) -> Level:
+    """The account of this path: the stored one if it is among the levels, else a new one.
+
+    Raises:
+        BadInput: if the stored one has another ceiling, an ancestor is missing, or a root would have no ceiling.
+    """
+    stored = {level.path: level for level in levels}
+    missing = [above for above in lineage(path)[1:] if above not in stored]
+    if missing:
+        raise BadInput(f"account {path!r} cannot be opened before its parent: open {missing[-1]!r} first")
+    if path not in stored:
+        if ceiling is None and "/" not in path:
+            raise BadInput(f"account {path!r} needs a ceiling: only a child may go without one of its own")
+        return Level(path, ceiling, at)
+    level = stored[path]
+    if level.ceiling != ceiling:
+        raise BadInput(
+            f"account {path!r} was opened with {_name(level.ceiling)}, not {_name(ceiling)}: "
+            "give the same ceiling to go on with it, or another name to begin anew"
+        )
+    return level
+
+
+def _name(ceiling: Ceiling | None) -> str:
+    return "no ceiling of its own" if ceiling is None else f"a ceiling of {ceiling}"
+
+
+def admit(levels: Sequence[Level], amount: Amount) -> tuple[Level, ...]:
+    """The account and its ancestors once this amount is reserved on all of them.
+
+    Raises:
+        CeilingReached: if it does not fit on one of them. Where several refuse, it names the tightest.
+    """
+    amount.check()
+    refusing = [level for level in levels if not _fits(level, amount)]
+    if refusing:
+        raise _refusal(refusing, amount)
+    return tuple(level.now(level.spent, level.reserved + amount) for level in levels)
+
+
+def _fits(level: Level, amount: Amount) -> bool:
+    ceiling, spent, held = level.ceiling, level.spent, level.reserved
+    if ceiling is None:
+        return True
+    return (
+        _below(ceiling.nano, spent.nusd + held.nusd, amount.nusd)
+        and _below(ceiling.output_tokens, spent.output_tokens + held.output_tokens, amount.output_tokens)
+        and _below(ceiling.calls, spent.calls + held.calls, amount.calls)
+    )
+
+
+def _below(limit: int | None, used: int, more: int) -> bool:
+    return limit is None or more == 0 or used + more <= limit
+
+
+def _refusal(refusing: Sequence[Level], amount: Amount) -> CeilingReached:
+    tightest = min(refusing, key=lambda level: _blame(level, amount))
+    balance = tightest.balance
+    money, tokens, calls = balance.money, balance.output_tokens, balance.calls
+    who, needed = f"account {tightest.path!r}", None
+    if _short(money, amount.nusd):
+        needed = amount.nusd
+        text = (
+            f"{who}: the call needs up to {show_usd(amount.nusd)} and {show_usd(money.free or 0)} of "
+            f"{show_usd(money.ceiling or 0)} is free ({show_usd(money.spent)} spent, {show_usd(money.reserved)} "
+            "reserved): lower its output cap or raise the ceiling"
+        )
+    elif _short(tokens, amount.output_tokens):
+        text = (
+            f"{who}: the call may take {amount.output_tokens:,} output tokens and {tokens.free:,} of "
+            f"{tokens.ceiling:,} are free ({tokens.spent:,} spent, {tokens.reserved:,} reserved): "
+            "lower its output cap or raise the ceiling"
+        )
+    else:
+        text = (
+            f"{who}: {calls.free:,} of its {calls.ceiling:,} calls are free ({calls.spent:,} spent, "
+            f"{calls.reserved:,} reserved): wait for one to be released, or raise the ceiling"
+        )
+    return CeilingReached(text, needed=needed, free=money.free)
+
+
+def _short(tally: Tally, more: int) -> bool:
+    return not _below(tally.ceiling, tally.spent + tally.reserved, more)
+
+
+def _blame(level: Level, amount: Amount) -> tuple[bool, bool, int]:
+    """Sorts first what to tell: an account short of money, then one short of tokens; of those, the one with least."""
+    balance = level.balance
+    if _short(balance.money, amount.nusd):
+        return False, False, balance.money.free or 0
+    return True, not _short(balance.output_tokens, amount.output_tokens), balance.output_tokens.free or 0
+
+
+def settled(levels: Sequence[Level], entry: Entry, charge: Charge, at: float) -> tuple[tuple[Level, ...], Entry]:
+    """The account, its ancestors and the entry once the call is charged.
+
+    A charge above the reservation is recorded as it is: the money is gone, whatever the ceiling says.
+    """
+    charged = Amount(
+        entry.reserved.nusd if charge.nusd is None else charge.nusd,
+        entry.reserved.output_tokens if charge.usage is None else charge.usage.output_tokens,
+        entry.reserved.calls,
+    )
+    done = Entry(
+        entry.id,
+        entry.account,
+        _told(entry.purpose, charge, above=charged.nusd - entry.reserved.nusd),
+        entry.reserved,
+        entry.started_at,
+        "settled",
+        charged,
+        charge.usage,
+        charge.provenance,
+        at,
+    )
+    return tuple(level.now(level.spent + charged, level.reserved - entry.reserved) for level in levels), done
+
+
+def _told(purpose: Purpose, charge: Charge, *, above: int) -> Purpose:
+    if above <= 0 and charge.note is None and charge.price_source is None:
+        return purpose
+    billed_above = f"billed {show_usd(above)} above its reservation" if above > 0 else None
+    notes = [note for note in (purpose.note, charge.note, billed_above) if note]
+    return replace(
+        purpose, price_source=charge.price_source or purpose.price_source, note="; ".join(notes) if notes else None
+    )
+
+
+def released(levels: Sequence[Level], entry: Entry, at: float) -> tuple[tuple[Level, ...], Entry]:
+    """The account, its ancestors and the entry once the reservation is given back."""
+    after = tuple(level.now(level.spent, level.reserved - entry.reserved) for level in levels)
+    return after, replace(entry, status="released", settled_at=at)
+
+
+def free_of_all(levels: Sequence[Level]) -> Limits:
+    """What a reservation could take at this moment: the least that an account or one of its ancestors has free."""
+    balances = [level.balance for level in levels]
+    return Limits(
+        nusd=_least(balance.money.free for balance in balances),
+        output_tokens=_least(balance.output_tokens.free for balance in balances),
+        calls=_least(balance.calls.free for balance in balances),
+    )
+
+
+def _least(figures: Iterable[int | None]) -> int | None:
+    return min((figure for figure in figures if figure is not None), default=None)

@@ -1,0 +1,323 @@
+"""What a ledger takes and gives. Money is in nano-dollars; None means "not known" or "not limited"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass
+from typing import Literal
+
+from thinkcap.controller.ceiling import Ceiling
+from thinkcap.policies.errors import BadInput
+from thinkcap.policies.values import Api, Usage
+
+__all__ = ["Amount", "Balance", "Charge", "Entry", "Level", "Limits", "Provenance", "Purpose", "Statement", "Tally"]
+
+Provenance = Literal["provider", "counted", "bounded"]
+"""Where a charge comes from: the provider's usage, our own count of what was received, or the reservation."""
+
+Status = Literal["reserved", "settled", "released"]
+
+_MOST = 10**15  # of one call: a million dollars; thousands of such still fit SQLite's 64-bit integers
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What one call takes at most, or what many took together.
+
+    Attributes:
+        nusd: nano-dollars.
+        output_tokens: tokens generated, including hidden reasoning, of all ``n`` choices.
+        calls: billed calls.
+    """
+
+    nusd: int = 0
+    output_tokens: int = 0
+    calls: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.nusd + other.nusd, self.output_tokens + other.output_tokens, self.calls + other.calls)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.nusd - other.nusd, self.output_tokens - other.output_tokens, self.calls - other.calls)
+
+    def check(self) -> Amount:
+        """Itself, if it can be meant as the amount of one reservation or charge.
+
+        Raises:
+            BadInput: if a part is no whole number, is negative, or is absurd (above 10**15).
+        """
+        check_count(self.nusd, "nusd")
+        check_count(self.output_tokens, "output_tokens")
+        check_count(self.calls, "calls")
+        return self
+
+
+def check_count(count: object, what: str) -> None:
+    """Refuse what is no whole number from 0 to 10**15.
+
+    Raises:
+        BadInput: naming what it is.
+    """
+    if type(count) is not int or not 0 <= count <= _MOST:
+        raise BadInput(f"{what} must be a whole number from 0 to 10**15, not {count!r}")
+
+
+def check_usage(usage: Usage) -> None:
+    """Refuse tokens that cannot be meant: what comes from a provider is data.
+
+    Raises:
+        BadInput: naming the figure.
+    """
+    check_count(usage.input_tokens, "input_tokens")
+    check_count(usage.output_tokens, "output_tokens")
+    for what in ("reasoning_tokens", "cached_tokens", "cache_write_tokens"):
+        if (count := getattr(usage, what)) is not None:
+            check_count(count, what)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """One figure for each thing a ceiling limits; None where it is not limited."""
+
+    nusd: int | None = None
+    output_tokens: int | None = None
+    calls: int | None = None
+
+    @classmethod
+    def of(cls, ceiling: Ceiling | None) -> Limits:
+        """A ceiling's limits (its seconds are the account's business)."""
+        return _UNLIMITED if ceiling is None else cls(ceiling.nano, ceiling.output_tokens, ceiling.calls)
+
+
+_UNLIMITED = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """One account's figures for one thing: nano-dollars, output tokens or calls.
+
+    ``ceiling + overrun = spent + reserved + free`` at every instant, and none is negative.
+
+    Attributes:
+        ceiling: the limit; None if the account itself does not limit it.
+        spent: charged by settled calls, of this account and its descendants.
+        reserved: held by calls that are not settled yet.
+        free: what is left; None without a limit.
+        overrun: by how much spent and reserved pass the limit: only ever because a provider billed above the
+            cap that it was given.
+    """
+
+    ceiling: int | None
+    spent: int
+    reserved: int
+
+    @property
+    def free(self) -> int | None:
+        """What is left; None without a limit."""
+        return None if self.ceiling is None else max(0, self.ceiling - self.spent - self.reserved)
+
+    @property
+    def overrun(self) -> int:
+        """By how much spent and reserved pass the limit."""
+        return 0 if self.ceiling is None else max(0, self.spent + self.reserved - self.ceiling)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """One account's figures: ``money`` (nano-dollars), ``output_tokens`` and ``calls``."""
+
+    money: Tally
+    output_tokens: Tally
+    calls: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One account as the ledger holds it.
+
+    Attributes:
+        path: its name, after those of its ancestors: ``"research/summarise"``.
+        ceiling: its own limits; None if only its ancestors' apply.
+        opened_at: when it was first opened, in seconds since 1970.
+        spent: charged so far, descendants included.
+        reserved: held at this moment, descendants included.
+    """
+
+    path: str
+    ceiling: Ceiling | None
+    opened_at: float
+    spent: Amount = Amount()
+    reserved: Amount = Amount()
+
+    def now(self, spent: Amount, reserved: Amount) -> Level:
+        """The same account with other sums."""
+        return Level(self.path, self.ceiling, self.opened_at, spent, reserved)
+
+    @property
+    def balance(self) -> Balance:
+        """Its figures."""
+        limits, spent, reserved = Limits.of(self.ceiling), self.spent, self.reserved
+        return Balance(
+            money=Tally(limits.nusd, spent.nusd, reserved.nusd),
+            output_tokens=Tally(limits.output_tokens, spent.output_tokens, reserved.output_tokens),
+            calls=Tally(limits.calls, spent.calls, reserved.calls),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a reservation is for: kept beside it, never read by the arithmetic.
+
+    Attributes:
+        model: the model asked for.
+        api: ``"chat"`` or ``"responses"``; None if it is no call of either.
+        cap_asked: the output cap the caller asked for, in tokens; None if there was none.
+        cap_sent: the output cap that was sent, in tokens.
+        price_source: where the price comes from, with its date.
+        note: one line for people.
+    """
+
+    model: str | None = None
+    api: Api | None = None
+    _: KW_ONLY
+    cap_asked: int | None = None
+    cap_sent: int | None = None
+    price_source: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a call came to.
+
+    ``Charge()`` says that nothing is known, so the whole reservation is charged: what an aborted stream, a
+    time-out or a crash comes to.
+
+    Attributes:
+        nusd: nano-dollars billed; None charges what was reserved.
+        usage: the call's tokens; None charges the output tokens that were reserved.
+        provenance: where the figures come from.
+        price_source: where the price comes from, if not from where the reservation's did.
+        note: one line for people, such as ``"dearer model answered: gpt-5"``.
+
+    Raises:
+        BadInput: for figures that cannot be meant.
+    """
+
+    nusd: int | None = None
+    _: KW_ONLY
+    usage: Usage | None = None
+    provenance: Provenance = "bounded"
+    price_source: str | None = None
+    note: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.provenance not in ("provider", "counted", "bounded"):
+            raise BadInput(f"a charge's provenance is 'provider', 'counted' or 'bounded', not {self.provenance!r}")
+        if self.nusd is None and self.provenance != "bounded":
+            raise BadInput(f"a charge with provenance {self.provenance!r} needs nusd, the nano-dollars billed")
+        if self.nusd is not None:
+            check_count(self.nusd, "nusd")
+        if self.usage is not None:
+            check_usage(self.usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger: a reservation and what became of it.
+
+    Attributes:
+        id: the ticket that :meth:`Ledger.reserve` returned.
+        account: the path of the account it was reserved on.
+        purpose: what for: model, api, caps, price source and note.
+        reserved: what was held; it stays here after settling.
+        started_at: when it was reserved, in seconds since 1970.
+        status: ``"reserved"``, ``"settled"`` or ``"released"``.
+        charged: what was charged; None until it is settled.
+        usage: the call's tokens; None if not known.
+        provenance: where the charge comes from; None until it is settled.
+        settled_at: when it was settled or released, in seconds since 1970.
+    """
+
+    id: str
+    account: str
+    purpose: Purpose
+    reserved: Amount
+    started_at: float
+    status: Status = "reserved"
+    charged: Amount | None = None
+    usage: Usage | None = None
+    provenance: Provenance | None = None
+    settled_at: float | None = None
+
+    def under(self, ticket: str) -> Entry:
+        """The same new reservation under its ticket."""
+        return Entry(ticket, self.account, self.purpose, self.reserved, self.started_at)
+
+    @property
+    def model(self) -> str | None:
+        """The model asked for."""
+        return self.purpose.model
+
+    @property
+    def api(self) -> Api | None:
+        """``"chat"`` or ``"responses"``."""
+        return self.purpose.api
+
+    @property
+    def cap_asked(self) -> int | None:
+        """The output cap the caller asked for, in tokens."""
+        return self.purpose.cap_asked
+
+    @property
+    def cap_sent(self) -> int | None:
+        """The output cap that was sent, in tokens."""
+        return self.purpose.cap_sent
+
+    @property
+    def price_source(self) -> str | None:
+        """Where the price comes from, with its date."""
+        return self.purpose.price_source
+
+    @property
+    def note(self) -> str | None:
+        """One line for people."""
+        return self.purpose.note
+
+    @property
+    def reserved_nusd(self) -> int:
+        """Nano-dollars held for it."""
+        return self.reserved.nusd
+
+    @property
+    def charged_nusd(self) -> int:
+        """Nano-dollars charged: nothing as long as it is not settled."""
+        return 0 if self.charged is None else self.charged.nusd
+
+    @property
+    def overrun_nusd(self) -> int:
+        """Nano-dollars charged above what was reserved: the provider billed above its cap."""
+        return 0 if self.charged is None else max(0, self.charged.nusd - self.reserved.nusd)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An account and its entries (descendants' included, oldest first), both as of one instant."""
+
+    level: Level
+    entries: tuple[Entry, ...]
+
+    @property
+    def spent(self) -> Amount:
+        """The sum of the settled entries: equal to the account's spent."""
+        return total(entry.charged for entry in self.entries if entry.charged is not None)
+
+    @property
+    def reserved(self) -> Amount:
+        """The sum of the open reservations: equal to the account's reserved."""
+        return total(entry.reserved for entry in self.entries if entry.status == "reserved")
+
+
+def total(amounts: Iterable[Amount]) -> Amount:
+    """The sum of some amounts."""
+    return sum(amounts, start=Amount())

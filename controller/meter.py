@@ -1,0 +1,287 @@
+"""Charging one request: bounded, reserved, sent with a cap, settled. No SDK: bodies in, figures out.
+
+The governed client asks :meth:`Meter.admit` before it sends and tells the returned :class:`Ticket` what came
+back. Every path ends in exactly one of :meth:`Ticket.settle`, :meth:`Ticket.bounded` and :meth:`Ticket.release`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from thinkcap.controller.account import Account
+from thinkcap.controller.bounds import cached_encoding, choices, output_cap, prompt_bound
+from thinkcap.controller.ledger import Amount, Charge, Entry, Limits, Purpose
+from thinkcap.controller.price import MOST_TOKENS, Price
+from thinkcap.controller.pricing import PriceBook
+from thinkcap.controller.usage import read_usage
+from thinkcap.policies.errors import CeilingReached
+from thinkcap.policies.money import show_usd
+from thinkcap.policies.values import Api
+
+__all__ = ["DEFAULT_OUTPUT_TOKENS", "Meter", "Quote", "Seen", "Ticket"]
+
+DEFAULT_OUTPUT_TOKENS = 4096
+"""Output cap of a call that names none."""
+
+LEAST_OUTPUT_TOKENS = 1024
+"""Output cap below which a call is not made, as long as nothing is known of how long this model's answers are."""
+
+_REMEMBERED = 4096
+_TRIES = 8
+
+
+class Seen:
+    """What earlier calls taught: the exact size of a prompt, and how long a model's answers get.
+
+    Shared by all meters of a controller; safe to use from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._prompts: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._longest: dict[str, int] = {}
+
+    def prompt(self, model: str, key: int) -> int | None:
+        """Tokens the provider counted for this very prompt."""
+        return self._prompts.get((model, key))
+
+    def longest(self, model: str) -> int | None:
+        """The longest output of one call of this model so far, in tokens."""
+        return self._longest.get(model)
+
+    def learn(self, model: str, key: int, *, input_tokens: int, output_tokens: int) -> None:
+        """Keep what a settled call showed."""
+        with self._lock:
+            self._prompts[model, key] = input_tokens
+            self._prompts.move_to_end((model, key))
+            while len(self._prompts) > _REMEMBERED:
+                self._prompts.popitem(last=False)
+            self._longest[model] = max(output_tokens, self._longest.get(model, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a request can come to.
+
+    Attributes:
+        model: the model asked for.
+        price: its rates.
+        prompt: upper bound on the prompt, in tokens.
+        n: choices asked for.
+        asked: output cap the request names; None if it names none.
+        key: identifies the prompt among those of this process.
+    """
+
+    model: str
+    price: Price
+    prompt: int
+    n: int
+    asked: int | None
+    key: int
+
+    def worst(self, cap: int) -> int:
+        """The most the call can cost at this output cap, in nano-dollars."""
+        return self.price.worst(input_tokens=self.prompt, output_tokens=cap, n=self.n)
+
+    def most(self, free: Limits) -> int:
+        """The largest output cap that fits into what is free."""
+        most = MOST_TOKENS
+        if free.nusd is not None:
+            most = self.price.affordable_output(free.nusd, input_tokens=self.prompt, n=self.n)
+        if free.output_tokens is not None:
+            most = min(most, free.output_tokens // self.n)
+        return 0 if free.calls == 0 else most
+
+
+class Meter:
+    """Charges the requests of one client to one account.
+
+    Args:
+        account: who pays.
+        prices: what tokens cost.
+        base_url: where the client sends, which decides whose prices hold.
+        seen: what earlier calls taught.
+        on_entry: told of each call once it is charged.
+        default_output_tokens: output cap of a call that names none.
+        least_output_tokens: a call is not cut below this cap; None takes the longest output seen of the model.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        prices: PriceBook,
+        base_url: str | None,
+        *,
+        seen: Seen | None = None,
+        on_entry: Callable[[Entry], None] | None = None,
+        default_output_tokens: int = DEFAULT_OUTPUT_TOKENS,
+        least_output_tokens: int | None = None,
+    ) -> None:
+        self.account = account
+        self.prices = prices
+        self.base_url = base_url
+        self.seen = seen or Seen()
+        self.on_entry = on_entry
+        self.default_output_tokens = default_output_tokens
+        self.least_output_tokens = least_output_tokens
+
+    def at(self, base_url: str | None) -> Meter:
+        """The same meter for a client that sends elsewhere."""
+        return Meter(
+            self.account,
+            self.prices,
+            base_url,
+            seen=self.seen,
+            on_entry=self.on_entry,
+            default_output_tokens=self.default_output_tokens,
+            least_output_tokens=self.least_output_tokens,
+        )
+
+    def quote(self, body: Mapping[str, Any], api: Api) -> Quote:
+        """What a request can come to.
+
+        Raises:
+            NotGoverned: if it holds something whose cost cannot be bounded.
+            UnknownPrice: if the model has no known price.
+        """
+        model = str(body.get("model"))
+        price = self.prices.lookup(model, self.base_url)
+        bound = prompt_bound(body, api=api, encoding=cached_encoding(model))
+        key = hash((api, _prompt_text(body)))
+        known = self.seen.prompt(model, key)
+        prompt = bound if known is None else min(bound, known)
+        return Quote(model, price, prompt, choices(body), output_cap(body, api), key)
+
+    def least(self, quote: Quote, wanted: int) -> int:
+        """The smallest output cap at which such a call is likely to finish."""
+        least = self.least_output_tokens or self.seen.longest(quote.model) or LEAST_OUTPUT_TOKENS
+        return min(least, wanted)
+
+    def admit(self, body: Mapping[str, Any], api: Api) -> Ticket:
+        """Reserve the worst case of a request, at the largest output cap that fits.
+
+        Raises:
+            CeilingReached: if not even the smallest useful cap fits; nothing is reserved then.
+            NotGoverned, UnknownPrice: as :meth:`quote`.
+        """
+        quote = self.quote(body, api)
+        wanted = quote.asked or self.default_output_tokens
+        least = self.least(quote, wanted)
+        for tries_left in reversed(range(_TRIES)):
+            cap = max(min(wanted, quote.most(self.account.available)), least)
+            purpose = Purpose(quote.model, api, cap_asked=quote.asked, cap_sent=cap, price_source=_source(quote.price))
+            try:
+                ticket = self.account.reserve(Amount(quote.worst(cap), cap * quote.n, 1), purpose)
+            except CeilingReached:
+                # another caller took what was free between the look and the reservation: look again
+                if cap == least or tries_left == 0:
+                    raise
+            else:
+                return Ticket(self, ticket, quote, cap)
+        raise AssertionError("unreachable: the last try returns or raises")  # pragma: no cover
+
+
+class Ticket:
+    """One request that is reserved and not yet charged. Only the first of its endings counts."""
+
+    def __init__(self, meter: Meter, ticket: str, quote: Quote, cap: int) -> None:
+        self.cap = cap
+        self._meter = meter
+        self._ticket = ticket
+        self._quote = quote
+        self._open = True
+
+    def settle(self, response: Any) -> None:
+        """Charge what the provider says it used; the whole reservation if it does not say."""
+        if not self._open:
+            return
+        usage = read_usage(response)
+        if usage is None:
+            self.bounded("the provider reported no usage that can be true")
+            return
+        meter, quote = self._meter, self._quote
+        answered = _named(response, "model")
+        price, dearer = meter.prices.settle_price(
+            quote.price, answered, meter.base_url, service_tier=_named(response, "service_tier")
+        )
+        if usage.input_tokens <= quote.prompt:
+            longest = min(usage.output_tokens, self.cap)  # of one choice: the usage counts them together
+            meter.seen.learn(quote.model, quote.key, input_tokens=usage.input_tokens, output_tokens=longest)
+        note = f"settled at the dearer price of {answered}" if dearer else None
+        charge = Charge(price.cost(usage), usage=usage, provenance="provider", price_source=_source(price), note=note)
+        self._close(meter.account.settle(self._ticket, charge))
+
+    def bounded(self, why: str) -> None:
+        """Charge the whole reservation: it may have been billed, and nobody says how much."""
+        if self._open:
+            self._close(self._meter.account.settle(self._ticket, Charge(note=why)))
+
+    def release(self) -> None:
+        """Give the reservation back: this was surely not billed."""
+        if self._open:
+            self._meter.account.release(self._ticket)
+            self._open = False
+
+    def _close(self, entry: Entry) -> None:
+        self._open = False
+        if self._meter.on_entry is not None:
+            self._meter.on_entry(entry)
+
+
+def too_small(quotes: Mapping[str, tuple[Quote, int]], free: Limits) -> CeilingReached:
+    """The error for a ceiling that pays for no arm at all: it says how much the cheapest needs.
+
+    Args:
+        quotes: by arm, its quote and the smallest cap at which it is likely to finish.
+        free: what the account has free.
+    """
+    arm, need = min(((arm, quote.worst(cap)) for arm, (quote, cap) in quotes.items()), key=lambda pair: pair[1])
+    if free.nusd is not None and need > free.nusd:
+        lack = f"{arm} needs up to {show_usd(need)} and {show_usd(free.nusd)} is free"
+    elif free.calls == 0:
+        lack = "no calls are free"
+    else:
+        quote, cap = quotes[arm]
+        lack = f"{arm} needs {cap * quote.n:,} output tokens and {free.output_tokens or 0:,} are free"
+    return CeilingReached(
+        f"the ceiling is too small for even the cheapest arm: {lack}; "
+        "raise the ceiling or lower the arm's max_output_tokens",
+        needed=need,
+        free=free.nusd,
+    )
+
+
+def _source(price: Price) -> str:
+    assumed = ", assumed" if price.assumed else ""
+    return f"{price.source} of {price.date}{assumed}" if price.date else price.source
+
+
+def _named(response: Any, name: str) -> str | None:
+    value = response.get(name) if isinstance(response, Mapping) else getattr(response, name, None)
+    return value if isinstance(value, str) else None
+
+
+_BESIDE_THE_PROMPT = frozenset(
+    (
+        "max_tokens",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "n",
+        "seed",
+        "stop",
+        "store",
+        "temperature",
+        "timeout",
+        "top_p",
+        "user",
+    )
+)
+
+
+def _prompt_text(body: Mapping[str, Any]) -> str:
+    """All of a request that may decide how long its prompt is, as one text: any key that is not known not to."""
+    return repr(sorted((key, repr(value)) for key, value in body.items() if key not in _BESIDE_THE_PROMPT))

@@ -1,0 +1,81 @@
+"""Reading a file of questions: JSON lines, one question a line."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from thinkcap.policies import BadInput, Item
+
+__all__ = ["read_questions"]
+
+_KNOWN = {"question_id", "id", "question", "answer", "extract", "verify", "dataset", "group"}
+
+
+def read_questions(path: str | os.PathLike[str], *, extract: str | None = None) -> list[Item]:
+    """The questions of a JSON-lines file.
+
+    Each line is an object with ``question`` and, where known, ``question_id`` (or ``id``; by default the line's
+    number), ``answer``, ``extract``, ``verify``, ``dataset`` and ``group``; see :class:`thinkcap.policies.Item`.
+
+    Args:
+        path: the file.
+        extract: how answers are read where a line does not say; by default ``"number"`` if the line's answer
+            is one, else ``"text"``.
+
+    Raises:
+        BadInput: naming the line and what is wrong with it.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot read the questions in {path}: {error}") from None
+    items: list[Item] = []
+    seen: set[tuple[str | None, str]] = set()
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            item = _read(line, f"{path}, line {number}", number, extract)
+            if (item.dataset, item.question_id) in seen:
+                raise BadInput(f"{path}, line {number}: the question id {item.question_id!r} stands there twice")
+            seen.add((item.dataset, item.question_id))
+            items.append(item)
+    if not items:
+        raise BadInput(f'{path} holds no questions; write one a line: {{"question": "...", "answer": "..."}}')
+    return items
+
+
+def _read(line: str, where: str, number: int, extract: str | None) -> Item:
+    try:
+        found: Any = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{where}: not JSON ({error})") from None
+    if not isinstance(found, dict) or not isinstance(found.get("question"), str):
+        raise BadInput(f'{where}: each line must be an object with a text under "question"')
+    unknown = found.keys() - _KNOWN
+    if unknown:
+        raise BadInput(f"{where}: unknown field {min(unknown)!r}; known are {', '.join(sorted(_KNOWN))}")
+    answer = found.get("answer")
+    try:
+        return Item(
+            question_id=str(found.get("question_id", found.get("id", number))),
+            question=found["question"],
+            answer=None if answer is None else str(answer),
+            extract=found.get("extract") or extract or ("number" if _is_number(answer) else "text"),
+            verify=found.get("verify"),
+            dataset=found.get("dataset"),
+            group=found.get("group"),
+        )
+    except BadInput as error:
+        raise BadInput(f"{where}: {error}") from None
+
+
+def _is_number(answer: Any) -> bool:
+    if isinstance(answer, bool) or answer is None:
+        return False
+    try:
+        float(str(answer).replace(",", ""))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,180 @@
+"""Writing attempts down as they are made: JSON lines, private by default.
+
+No prompt and no output text is written, and the answer only as a keyed hash of its canonical form: equality is
+all that voting, and so replay, needs. The key lies beside the file, readable by its owner only; without it the
+hashes cannot be turned back by trying likely answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any, TextIO
+
+from thinkcap.policies.answers import ANSWER_VERSION
+from thinkcap.policies.errors import BadInput
+from thinkcap.policies.row import Where, header, row
+from thinkcap.policies.values import Attempt
+
+__all__ = ["Recorder"]
+
+_LENGTH = 20
+"""Hexadecimal digits of a hashed answer: 80 bits, so that two answers never share a hash by accident."""
+
+
+class Recorder:
+    """Appends attempts to a recording that replay can read.
+
+    Args:
+        path: the file, ``*.jsonl``; it is created, or appended to, readable by its owner only.
+        keep_answers: write answers as they are, instead of keyed hashes.
+        keep_text: write the output text too.
+        about: what the first line of a new file says of how it was made.
+
+    Attributes:
+        holds: what the file held when it was opened: (dataset, question, arm's label, attempt from 0).
+
+    Safe to use from several threads. Each attempt is one line, written and flushed at once: what was paid for is
+    on disk before the next call is made.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        keep_answers: bool = False,
+        keep_text: bool = False,
+        about: dict[str, Any] | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self._keep_answers = keep_answers
+        self._keep_text = keep_text
+        self._about = about or {}
+        self._lock = threading.Lock()
+        self._made: Counter[tuple[str | None, str, str]] = Counter()
+        self.holds: set[tuple[str | None, str, str, int]] = set()
+        self._key = b"" if keep_answers else _key(self.path.with_name(self.path.name + ".key"))
+        self._file = self._open()
+
+    def write(
+        self,
+        attempt: Attempt,
+        where: Where,
+        *,
+        correct: bool | None = None,
+        index: int | None = None,
+        started_at: float | None = None,
+        price_date: str | None = None,
+        more: dict[str, Any] | None = None,
+    ) -> None:
+        """Append one attempt; ``index`` counts the attempts at this question and arm from 0 (by itself if left out)."""
+        extra: dict[str, Any] = {"answer_version": ANSWER_VERSION, **(more or {})}
+        if self._keep_text:
+            extra["text"] = attempt.text
+        with self._lock:
+            if index is None:
+                place = (where.dataset, where.question_id, attempt.arm.label)
+                index = self._made[place]
+                self._made[place] += 1
+            line = row(
+                attempt,
+                where,
+                index=index,
+                answer=self.seal(attempt.answer),
+                correct=correct,
+                started_at=started_at,
+                price_date=price_date,
+                more=extra,
+            )
+            try:
+                self._file.write(json.dumps(line) + "\n")
+                self._file.flush()
+            except OSError as error:
+                raise BadInput(f"cannot write the recording {self.path}: {error.strerror}") from None
+
+    def seal(self, answer: str | None) -> str | None:
+        """The answer as it is written down."""
+        if answer is None or self._keep_answers:
+            return answer
+        return hmac.new(self._key, answer.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:_LENGTH]
+
+    def close(self) -> None:
+        """Close the file; nothing is lost if this is never called."""
+        self._file.close()
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self) -> TextIO:
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise BadInput(f"cannot write the recording {self.path}: {error.strerror}") from None
+        file = os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace", newline="\n")
+        file.seek(0, os.SEEK_END)
+        if file.tell() == 0:
+            file.write(json.dumps(header(answers=self._form, **self._about)) + "\n")
+            file.flush()
+        else:
+            self._resume(file)
+        return file
+
+    @property
+    def _form(self) -> str:
+        return "plain" if self._keep_answers else "keyed hash"
+
+    def _resume(self, file: TextIO) -> None:
+        """Count what the file holds, and end a last line that an earlier run was killed in."""
+        file.seek(0)
+        last = "\n"
+        for last in file:
+            try:
+                found = json.loads(last)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(found, dict):
+                self._count(found)
+        file.seek(0, os.SEEK_END)
+        if not last.endswith("\n"):
+            file.write("\n")
+
+    def _count(self, found: dict[str, Any]) -> None:
+        if "schema" in found:
+            if found.get("answers", self._form) != self._form:
+                raise BadInput(
+                    f"{self.path} holds answers as {found['answers']}, not as {self._form}: "
+                    "record to another file, or the same way as before"
+                )
+        elif "question_id" in found and isinstance(index := found.get("attempt"), int):
+            place = (found.get("dataset"), str(found["question_id"]), str(found.get("arm")))
+            self._made[place] = max(self._made[place], index + 1)
+            self.holds.add((*place, index))
+
+
+def _key(path: Path) -> bytes:
+    """The key beside the recording, made on first use."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        try:
+            key = path.read_bytes()
+        except OSError as error:
+            raise BadInput(f"cannot read the recording's key {path}: {error.strerror}") from None
+        if len(key) < 32:
+            raise BadInput(f"{path} is not a recording's key; move it away, or record to another file") from None
+        return key
+    except OSError as error:
+        raise BadInput(f"cannot write the recording's key {path}: {error.strerror}") from None
+    key = secrets.token_bytes(32)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+    return key

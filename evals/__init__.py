@@ -1,0 +1,23 @@
+"""Evaluation: recordings of attempts, replay of policies on them, exact votes and intervals."""
+
+from __future__ import annotations
+
+from thinkcap.evals.exact import majority_accuracy, pass_at_k
+from thinkcap.evals.reading import DamagedRecording
+from thinkcap.evals.recording import Recording, load_recording
+from thinkcap.evals.replay import Replay, Summary, replay
+from thinkcap.evals.statistics import Interval, bootstrap_mean, paired_difference
+
+__all__ = [
+    "DamagedRecording",
+    "Interval",
+    "Recording",
+    "Replay",
+    "Summary",
+    "bootstrap_mean",
+    "load_recording",
+    "majority_accuracy",
+    "paired_difference",
+    "pass_at_k",
+    "replay",
+]

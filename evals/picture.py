@@ -1,0 +1,177 @@
+"""A picture of accuracy against cost as one self-contained SVG, from the core install alone.
+
+Points differ by shape as well as colour (Okabe and Ito's palette), carry their name, and show their interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+
+__all__ = ["Panel", "Point", "picture"]
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_SHAPES = ("circle", "square", "diamond", "triangle")
+_WIDTH, _HEIGHT = 460, 360
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 56, 56
+_INK, _FAINT = "#1a1a1a", "#d9d9d9"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One setting.
+
+    Attributes:
+        label: its name, written beside it.
+        cost: where it lies on the horizontal axis; above zero.
+        accuracy: 0 to 1.
+        low, high: interval of the accuracy; None draws none.
+    """
+
+    label: str
+    cost: float
+    accuracy: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One pair of axes.
+
+    Attributes:
+        title: above it.
+        cost: what the horizontal axis measures, with its unit; it is logarithmic.
+        points: what is drawn, in the order of their colours.
+        note: a line below the title.
+        show_cost: how a cost is written at the axis.
+    """
+
+    title: str
+    cost: str
+    points: Sequence[Point]
+    note: str = ""
+    show_cost: Callable[[float], str] = "{:g}".format
+
+
+def picture(panels: Sequence[Panel]) -> str:
+    """The panels side by side, as the text of an SVG file."""
+    width = _WIDTH * len(panels)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {_HEIGHT}" width="{width}" height="{_HEIGHT}"'
+        ' font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif" role="img">',
+        f"<title>{escape(' | '.join(panel.title for panel in panels))}</title>",
+        f'<rect width="{width}" height="{_HEIGHT}" fill="#ffffff"/>',
+    ]
+    for number, panel in enumerate(panels):
+        parts.append(f'<g transform="translate({number * _WIDTH} 0)">')
+        parts += _Axes(panel).draw()
+        parts.append("</g>")
+    parts.append("</svg>")
+    return "\n".join(parts) + "\n"
+
+
+class _Axes:
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+        costs = [math.log10(point.cost) for point in panel.points]
+        span = max(max(costs) - min(costs), 0.5)
+        self.x_low, self.x_high = min(costs) - 0.18 * span, max(costs) + 0.18 * span
+        lows = [point.accuracy if point.low is None else point.low for point in panel.points]
+        highs = [point.accuracy if point.high is None else point.high for point in panel.points]
+        self.y_low = max(0.0, math.floor((min(lows) - 0.03) * 10) / 10)
+        self.y_high = min(1.0, math.ceil((max(highs) + 0.03) * 10) / 10)
+
+    def x(self, cost: float) -> float:
+        share = (math.log10(cost) - self.x_low) / (self.x_high - self.x_low)
+        return round(_LEFT + share * (_WIDTH - _LEFT - _RIGHT), 1)
+
+    def y(self, accuracy: float) -> float:
+        share = (accuracy - self.y_low) / (self.y_high - self.y_low)
+        return round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM), 1)
+
+    def draw(self) -> list[str]:
+        parts = [_text(_LEFT, 24, self.panel.title, size=15, weight="600")]
+        if self.panel.note:
+            parts.append(_text(_LEFT, 42, self.panel.note, size=11, colour="#555555"))
+        parts += self._grid()
+        middle = (_LEFT + _WIDTH - _RIGHT) / 2
+        parts.append(_text(middle, _HEIGHT - 14, self.panel.cost, anchor="middle", size=12))
+        for number, point in enumerate(self.panel.points):
+            parts += self._point(point, _COLOURS[number % len(_COLOURS)], _SHAPES[number % len(_SHAPES)])
+        return parts
+
+    def _grid(self) -> list[str]:
+        parts = []
+        tenths = round(self.y_low * 10), round(self.y_high * 10)
+        for tenth in range(tenths[0], tenths[1] + 1):
+            y = self.y(tenth / 10)
+            parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}" stroke="{_FAINT}"/>')
+            parts.append(_text(_LEFT - 8, y + 4, f"{tenth * 10} %", anchor="end", size=11))
+        for cost in self._ticks():
+            x = self.x(cost)
+            parts.append(
+                f'<line x1="{x}" x2="{x}" y1="{_HEIGHT - _BOTTOM}" y2="{_HEIGHT - _BOTTOM + 5}" stroke="{_INK}"/>'
+            )
+            label = self.panel.show_cost(cost)
+            parts.append(_text(x, _HEIGHT - _BOTTOM + 19, label, anchor="middle", size=11))
+        y = _HEIGHT - _BOTTOM
+        parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}" stroke="{_INK}"/>')
+        return parts
+
+    def _ticks(self) -> list[float]:
+        """Round costs within the axis: 1, 2 and 5 of each decade, or decades alone where there are many."""
+        steps = (1,) if self.x_high - self.x_low > 2.2 else (1, 2, 5)
+        decades = range(math.floor(self.x_low), math.ceil(self.x_high) + 1)
+        ticks = [step * 10.0**decade for decade in decades for step in steps]
+        return [tick for tick in ticks if self.x_low <= math.log10(tick) <= self.x_high]
+
+    def _point(self, point: Point, colour: str, shape: str) -> list[str]:
+        x, y = self.x(point.cost), self.y(point.accuracy)
+        parts = []
+        if point.low is not None and point.high is not None:
+            low, high = self.y(point.low), self.y(point.high)
+            parts.append(f'<line x1="{x}" x2="{x}" y1="{low}" y2="{high}" stroke="{colour}" stroke-width="2"/>')
+            parts += [
+                f'<line x1="{x - 5}" x2="{x + 5}" y1="{end}" y2="{end}" stroke="{colour}" stroke-width="2"/>'
+                for end in (low, high)
+            ]
+        parts.append(_mark(x, y, colour, shape))
+        right = x > _LEFT + 0.62 * (_WIDTH - _LEFT - _RIGHT)
+        label = f"{point.label}  {100 * point.accuracy:.1f} %"
+        parts.append(
+            _text(
+                x - 11 if right else x + 11,
+                y - 8,
+                label,
+                anchor="end" if right else "start",
+                colour=colour,
+                weight="600",
+            )
+        )
+        return parts
+
+
+def _mark(x: float, y: float, colour: str, shape: str) -> str:
+    style = f'fill="{colour}" stroke="#ffffff" stroke-width="1.5"'
+    if shape == "circle":
+        return f'<circle cx="{x}" cy="{y}" r="6.5" {style}/>'
+    if shape == "square":
+        return f'<rect x="{x - 6}" y="{y - 6}" width="12" height="12" {style}/>'
+    corners = (
+        [(x, y - 8), (x + 8, y), (x, y + 8), (x - 8, y)]
+        if shape == "diamond"
+        else [(x, y - 8), (x + 7.5, y + 6), (x - 7.5, y + 6)]
+    )
+    return f'<polygon points="{" ".join(f"{px:.1f},{py:.1f}" for px, py in corners)}" {style}/>'
+
+
+def _text(
+    x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, colour: str = _INK, weight: str = "400"
+) -> str:
+    return (
+        f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" fill="{colour}">'
+        f"{escape(text)}</text>"
+    )

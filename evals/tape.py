@@ -1,0 +1,176 @@
+"""One question's recorded attempts as a driver of episodes: the tape, and the till that keeps a ceiling."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from thinkcap.evals.recording import FINISHES, Recording
+from thinkcap.policies.episode import drive, episode
+from thinkcap.policies.errors import BadInput
+from thinkcap.policies.money import Dollars, nano_usd
+from thinkcap.policies.policy import Policy
+from thinkcap.policies.values import Arm, Attempt, Call, Offer, Outcome, Question, Room, Usage
+
+__all__ = ["Tape", "Till", "play", "till_for"]
+
+_ANY_CAP = 2**53  # output tokens: no recorded attempt has as many
+
+
+class Tape:
+    """One question's recorded attempts, in the order in which each permutation meets them."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        question: int,
+        arms: Iterable[Arm],
+        permutations: int | None,
+        seed: int,
+        policy: str,
+    ) -> None:
+        self.recording, self.permutations, self.seed, self.policy = recording, permutations, seed, policy
+        self.arms = tuple(arms)
+        self.index = question
+        self.question = Question(
+            recording.questions[question],
+            group=recording.groups[question],
+            comparable=bool(recording.comparable[question]),
+            verifiable=bool(recording.verifiable[question]),
+        )
+        self._orders: dict[str, list[list[int]]] = {}
+        self._read: dict[int, Attempt] = {}
+
+    def order(self, arm: Arm, permutation: int) -> list[int]:
+        """Rows of the recording, in the order in which this permutation meets an arm's attempts."""
+        if arm.label not in self._orders:
+            recorded = self.recording.find_arm(arm.label)
+            rows = self.recording.rows(self.index, self.recording.arms.index(recorded))
+            orders = np.arange(rows.stop - rows.start)[None, :]  # (1, attempts)
+            if self.permutations is not None:
+                luck = _draws(self.seed, self._place(), arm.label)
+                orders = luck.random((self.permutations, orders.size)).argsort(axis=1)  # (permutations, attempts)
+            self._orders[arm.label] = (orders + rows.start).tolist()
+        return self._orders[arm.label][permutation]
+
+    def attempt(self, call: Call, permutation: int, used: int, number: int) -> Attempt:
+        """The next recorded attempt for a call, after ``used`` at its arm and ``number - 1`` in all."""
+        order = self.order(call.arm, permutation)
+        if used >= len(order):
+            raise BadInput(self._ran_out(call.arm, len(order)))
+        row = order[used]
+        if call.max_output_tokens is not None:
+            self._check_cap(call, row)
+        read = self._read.get(row)
+        if read is None:
+            read = self._read[row] = self._attempt(call.arm, row)
+        return read if number == 1 else replace(read, number=number)
+
+    def _place(self) -> str:
+        dataset = self.recording.datasets[self.recording.question_dataset[self.index]]
+        return f"{dataset}\0{self.question.id}"
+
+    def _attempt(self, arm: Arm, row: int) -> Attempt:
+        recording = self.recording
+        code, verified, cap = int(recording.answer[row]), int(recording.verified[row]), int(recording.cap[row])
+        seconds = float(recording.latency_s[row])
+        return Attempt(
+            number=1,
+            arm=arm,
+            answer=None if code < 0 else recording.answers[self.index][code],
+            cost_nusd=int(recording.cost_nusd[row]),
+            usage=Usage(max(0, int(recording.input_tokens[row])), int(recording.output_tokens[row])),
+            finish=FINISHES[recording.finish[row]],
+            verified=None if verified < 0 else bool(verified),
+            max_output_tokens=None if cap < 0 else cap,
+            calls=int(recording.calls[row]),
+            seconds=None if np.isnan(seconds) else seconds,
+        )
+
+    def _check_cap(self, call: Call, row: int) -> None:
+        asked, cap = call.max_output_tokens or 0, int(self.recording.cap[row])
+        tokens = int(self.recording.output_tokens[row])
+        where = f"question {self.question.id}, {call.arm.label}, attempt {self.recording.attempt[row]}"
+        if asked < tokens and not 0 < cap <= asked:
+            raise BadInput(
+                f"{self.policy} caps a call at {asked:,} output tokens where {tokens:,} are recorded ({where}): "
+                "what the cut would have cost is not in the recording; replay without the cap or record with it"
+            )
+        if 0 < cap < asked and FINISHES[self.recording.finish[row]] == "length":
+            raise BadInput(
+                f"{self.policy} allows {asked:,} output tokens where the recording was cut at {cap:,} ({where}): "
+                "what would have followed is not in the recording; record with a larger cap"
+            )
+
+    def _ran_out(self, arm: Arm, recorded: int) -> str:
+        where = f"{arm.label} on question {self.question.id}"
+        if not recorded:
+            several = len(self.recording.datasets) > 1
+            choose = f"dataset= ({', '.join(self.recording.datasets)})" if several else "arms="
+            return f"{self.policy} asks {where}, where nothing is recorded: choose with {choose} or record it"
+        return (
+            f"{self.policy} asks for attempt {recorded + 1} of {where}, where {recorded} are recorded: "
+            f"allow at most {recorded} (for example lead:3/{recorded}) or record more"
+        )
+
+
+def play(policy: Policy, tape: Tape, permutation: int, till: Till | None = None) -> Outcome:
+    """One episode on one permutation of a tape."""
+    used: Counter[str] = Counter()
+
+    def perform(call: Call) -> Attempt:
+        label = call.arm.label
+        attempt = tape.attempt(call, permutation, used[label], used.total() + 1)
+        used[label] += 1
+        if till is not None:
+            till.pay(attempt.cost_nusd)
+        return attempt
+
+    room = till.room if till is not None else Room
+    return drive(episode(policy, tape.question, tape.arms, room), perform)
+
+
+class Till:
+    """What a ceiling leaves during one replayed episode."""
+
+    def __init__(self, ceiling_nusd: int, worst: Sequence[int], tokens: Sequence[int]) -> None:
+        self._ceiling, self._worst, self._tokens = ceiling_nusd, worst, tokens
+        self._free = ceiling_nusd
+
+    def fresh(self) -> Till:
+        """A full till under the same ceiling, for the next episode."""
+        return Till(self._ceiling, self._worst, self._tokens)
+
+    def pay(self, nusd: int) -> None:
+        """Take an attempt's cost, in nano-dollars."""
+        self._free -= nusd
+
+    def room(self) -> Room:
+        """An arm is on offer while its worst case fits what is left; its output is never cut."""
+        offers = tuple(
+            Offer(_ANY_CAP if worst <= self._free else 0, 1, tokens, worst)
+            for worst, tokens in zip(self._worst, self._tokens, strict=True)
+        )
+        return Room(offers, free_nusd=self._free)
+
+
+def till_for(recording: Recording, arms: Sequence[Arm], ceiling: Dollars | None) -> Till | None:
+    """The till for a ceiling per question; an arm's worst case is its dearest recorded attempt at any question."""
+    if ceiling is None:
+        return None
+    worst, tokens = [], []
+    for arm in arms:
+        rows = recording.arm == recording.arms.index(arm)
+        worst.append(int(recording.cost_nusd[rows].max()))
+        tokens.append(max(1, int(recording.output_tokens[rows].max())))
+    return Till(nano_usd(ceiling), worst, tokens)
+
+
+def _draws(seed: int, question: str, arm: str) -> np.random.Generator:
+    """Random numbers that depend on these three only, whatever else is replayed."""
+    digest = hashlib.blake2b(f"{seed}\0{question}\0{arm}".encode(), digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "big")))

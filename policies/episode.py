@@ -1,0 +1,100 @@
+"""The loop, written once: a policy decides, a driver asks, until the policy or the ceiling says stop.
+
+:func:`episode` is a generator. It yields a :class:`Call`, is sent the :class:`Attempt` it came to, and returns
+an :class:`Outcome`. Live, asynchronous and in replay it is the same generator; :func:`drive` and
+:func:`drive_async` run it (or any generator of effects) in a few lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from thinkcap.policies.afford import afford
+from thinkcap.policies.policy import Policy
+from thinkcap.policies.values import Arm, Attempt, Call, Outcome, Question, Reason, Room, State, Stop
+
+__all__ = ["drive", "drive_async", "episode"]
+
+Effect = TypeVar("Effect")
+Answer = TypeVar("Answer")
+Result = TypeVar("Result")
+
+
+def episode(
+    policy: Policy, question: Question, arms: Iterable[Arm], room: Callable[[], Room] = Room
+) -> Generator[Call, Attempt, Outcome]:
+    """All attempts at one question.
+
+    Args:
+        policy: who decides.
+        question: what is being answered.
+        arms: the ways it may be asked, by convention cheapest first.
+        room: says, at the moment of each decision, what the ceiling leaves; by default nothing is limited.
+    """
+    state = State(question, tuple(arms), (), room())
+    while isinstance(move := _move(policy, state), Call):
+        attempt = yield move
+        state = replace(state.after(attempt), room=room())
+    return Outcome(question.id, move.answer, move.reason, state.attempts, _agreement(state, move.answer))
+
+
+def _move(policy: Policy, state: State) -> Call | Stop:
+    """The next move: what holds for every policy first, then the policy's, within what the ceiling leaves."""
+    if state.verified is not None:
+        return Stop(Reason.VERIFIED, state.verified.answer)
+    if state.room.closed is not None:
+        return policy.stop(state, state.room.closed)
+    question = state.question
+    if question.comparable or question.verifiable:
+        move = policy.decide(state)
+    elif any(attempt.answer is not None or attempt.finish == "stop" for attempt in state.attempts):
+        move = policy.stop(state, Reason.NOTHING_TO_COMPARE)
+    else:
+        move = Call(policy.favourite(state))
+    if isinstance(move, Call):
+        fitted = afford(move, state)
+        return fitted if isinstance(fitted, Call) else policy.stop(state, fitted)
+    return move
+
+
+def _agreement(state: State, answer: str | None) -> float | None:
+    voters = [a for a in state.attempts if a.answer is not None and a.verified is not False]
+    if not voters:
+        return None
+    return sum(voter.answer == answer for voter in voters) / len(voters)
+
+
+def drive(steps: Generator[Effect, Answer, Result], perform: Callable[[Effect], Answer]) -> Result:
+    """Run a generator of effects to its end; what ``perform`` raises is raised inside the generator."""
+    try:
+        effect = next(steps)
+        while True:
+            try:
+                answer = perform(effect)
+            except BaseException as error:
+                effect = steps.throw(error)
+            else:
+                effect = steps.send(answer)
+    except StopIteration as end:
+        result: Result = end.value
+        return result
+
+
+async def drive_async(
+    steps: Generator[Effect, Answer, Result], perform: Callable[[Effect], Awaitable[Answer]]
+) -> Result:
+    """The same, awaiting each effect."""
+    try:
+        effect = next(steps)
+        while True:
+            try:
+                answer = await perform(effect)
+            except BaseException as error:
+                effect = steps.throw(error)
+            else:
+                effect = steps.send(answer)
+    except StopIteration as end:
+        result: Result = end.value
+        return result

@@ -1,0 +1,115 @@
+"""The bootstrap over questions: hand-computed cases, pairing, groups, and coverage by simulation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thinkcap.evals import Interval, bootstrap_mean, paired_difference
+from thinkcap.evals import statistics as module
+from thinkcap.policies import BadInput
+
+NUMBERS = st.lists(st.floats(-100, 100), min_size=1, max_size=20)
+
+
+def test_two_questions_by_hand() -> None:
+    """With values 0 and 1 a replicate's mean is 0, 1/2 or 1 with chances 1/4, 1/2, 1/4: the quartiles are known."""
+    assert bootstrap_mean([0, 1], level=0.95) == Interval(0.5, 0.0, 1.0)
+    assert bootstrap_mean([0, 1], level=0.40) == Interval(0.5, 0.5, 0.5)
+
+
+def test_equal_values_leave_no_doubt() -> None:
+    """Where all questions have the same value, the interval is that value."""
+    assert bootstrap_mean([0.25] * 7) == Interval(0.25, 0.25, 0.25)
+
+
+def test_a_group_is_drawn_as_one() -> None:
+    """Two families of two equal questions say no more than two questions: only 0, 1/2 and 1 can be drawn."""
+    values, families = [0, 0, 1, 1], ["a", "a", "b", "b"]
+    assert bootstrap_mean(values, groups=families) == bootstrap_mean([0, 1])
+    assert bootstrap_mean(values, groups=["one"] * 4) == Interval(0.5, 0.5, 0.5)
+
+
+def test_groups_of_unequal_size_weigh_questions_alike() -> None:
+    """Families of one (value 1) and three (value 0) have replicate means 0, 1/4 and 1, and the plain mean 1/4."""
+    interval = bootstrap_mean([1, 0, 0, 0], groups=["a", "b", "b", "b"])
+    assert interval == Interval(0.25, 0.0, 1.0)
+
+
+def test_pairing_cancels_what_a_question_brings_to_both() -> None:
+    """A constant difference has no spread, however much the questions differ."""
+    easy_and_hard = np.linspace(0, 1, 50)
+    interval = paired_difference(easy_and_hard + 0.1, easy_and_hard)
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((0.1, 0.1, 0.1))
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=1, max_size=20))
+def test_the_difference_turned_round_is_its_mirror(pairs: list[tuple[float, float]]) -> None:
+    """b - a has the interval of a - b with its ends changed over and signs turned."""
+    a, b = [x for x, _ in pairs], [y for _, y in pairs]
+    there, back = paired_difference(a, b, replicates=50), paired_difference(b, a, replicates=50)
+    assert (back.mean, back.low, back.high) == pytest.approx((-there.mean, -there.high, -there.low), abs=1e-9)
+
+
+@settings(max_examples=40)
+@given(NUMBERS, st.integers(0, 3))
+def test_the_interval_lies_within_the_values(values: list[float], seed: int) -> None:
+    """No replicate's mean can leave the range of the values."""
+    interval = bootstrap_mean(values, replicates=50, seed=seed)
+    assert min(values) - 1e-9 <= interval.low <= interval.high <= max(values) + 1e-9
+
+
+def test_a_seed_decides_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same seed gives the same interval, however much is held in memory at a time; another seed another one."""
+    values = np.random.default_rng(5).normal(size=37)
+    whole = bootstrap_mean(values, replicates=300)
+    assert bootstrap_mean(values, replicates=300) == whole
+    assert bootstrap_mean(values, replicates=300, seed=1) != whole
+    monkeypatch.setattr(module, "_AT_ONCE", 74)
+    assert bootstrap_mean(values, replicates=300) == whole
+
+
+def test_replicates_spread_as_theory_says() -> None:
+    """The half-width for 400 values is close to 1.96 standard deviations over the root of 400."""
+    values = np.random.default_rng(3).normal(size=400)
+    interval = bootstrap_mean(values)
+    assert (interval.high - interval.low) / 2 == pytest.approx(1.96 * values.std() / 20, rel=0.06)
+    assert interval.mean == pytest.approx(values.mean())
+
+
+def test_intervals_cover_and_means_are_unbiased() -> None:
+    """Over 400 simulated sets of 60 questions, 95 % intervals hold the true mean in 90 % to 98 % of them."""
+    draws = np.random.default_rng(11)
+    intervals = [bootstrap_mean(draws.random(60) < 0.3, replicates=300, seed=i) for i in range(400)]
+    covered = np.mean([interval.low <= 0.3 <= interval.high for interval in intervals])
+    assert 0.90 <= covered <= 0.98
+    spread = np.sqrt(0.3 * 0.7 / 60 / 400)
+    assert abs(np.mean([interval.mean for interval in intervals]) - 0.3) < 4 * spread
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "says"),
+    [
+        ([], {}, "at least one question"),
+        ([[1.0]], {}, "one number a question"),
+        ([1.0, float("nan")], {}, "finite"),
+        ([1.0], {"replicates": 0}, "replicates"),
+        ([1.0], {"replicates": True}, "replicates"),
+        ([1.0], {"level": 1.0}, "level"),
+        ([1.0], {"groups": ["a", "b"]}, "groups"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(values: list[float], options: dict[str, object], says: str) -> None:
+    """Values and options that cannot be meant are refused in one line that names them."""
+    with pytest.raises(BadInput, match=says) as refused:
+        bootstrap_mean(values, **options)
+    assert "\n" not in str(refused.value)
+
+
+def test_pairs_need_partners() -> None:
+    """A paired difference of different numbers of questions is refused."""
+    with pytest.raises(BadInput, match="not 2 and 1"):
+        paired_difference([1, 2], [1])

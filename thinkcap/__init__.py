@@ -1,0 +1,112 @@
+"""thinkcap: put a cap on what a question may cost, and spend what is under the cap where thinking helps most.
+
+The names below are loaded when they are first used: ``import thinkcap`` itself imports neither the OpenAI SDK
+nor numpy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from thinkcap.controller import (
+        Account,
+        AsyncController,
+        Ceiling,
+        Controller,
+        Price,
+        Recorder,
+        Retries,
+        govern,
+        record,
+    )
+    from thinkcap.evals import load_recording, replay
+    from thinkcap.policies import (
+        ESC,
+        AdaptiveConsistency,
+        Arm,
+        BadInput,
+        CeilingReached,
+        Fixed,
+        Ladder,
+        Lead,
+        Outcome,
+        Policy,
+        ProviderFailed,
+        ThinkcapError,
+        UnknownPrice,
+        Vote,
+        parse_policy,
+    )
+
+_WHERE: dict[str, str] = {
+    "Account": "thinkcap.controller",
+    "AdaptiveConsistency": "thinkcap.policies",
+    "Arm": "thinkcap.policies",
+    "AsyncController": "thinkcap.controller",
+    "BadInput": "thinkcap.policies",
+    "Ceiling": "thinkcap.controller",
+    "CeilingReached": "thinkcap.policies",
+    "Controller": "thinkcap.controller",
+    "ESC": "thinkcap.policies",
+    "Fixed": "thinkcap.policies",
+    "Ladder": "thinkcap.policies",
+    "Lead": "thinkcap.policies",
+    "Outcome": "thinkcap.policies",
+    "Policy": "thinkcap.policies",
+    "Price": "thinkcap.controller",
+    "ProviderFailed": "thinkcap.policies",
+    "Recorder": "thinkcap.controller",
+    "Retries": "thinkcap.controller",
+    "ThinkcapError": "thinkcap.policies",
+    "UnknownPrice": "thinkcap.policies",
+    "Vote": "thinkcap.policies",
+    "govern": "thinkcap.controller",
+    "load_recording": "thinkcap.evals",
+    "parse_policy": "thinkcap.policies",
+    "record": "thinkcap.controller",
+    "replay": "thinkcap.evals",
+}
+
+__all__ = [
+    "ESC",
+    "Account",
+    "AdaptiveConsistency",
+    "Arm",
+    "AsyncController",
+    "BadInput",
+    "Ceiling",
+    "CeilingReached",
+    "Controller",
+    "Fixed",
+    "Ladder",
+    "Lead",
+    "Outcome",
+    "Policy",
+    "Price",
+    "ProviderFailed",
+    "Recorder",
+    "Retries",
+    "ThinkcapError",
+    "UnknownPrice",
+    "Vote",
+    "govern",
+    "load_recording",
+    "parse_policy",
+    "record",
+    "replay",
+]
+
+
+def __getattr__(name: str) -> Any:
+    where = _WHERE.get(name)
+    if where is None:
+        raise AttributeError(f"module 'thinkcap' has no attribute {name!r}")
+    found = getattr(importlib.import_module(where), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,5 @@
+"""The ``thinkcap`` command."""
+
+from thinkcap.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,120 @@
+"""``thinkcap replay``: what policies would have cost and scored on recorded attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from thinkcap.cli.options import JsonOption
+from thinkcap.cli.show import bar, print_json, table
+from thinkcap.policies import Policy, one_arm, parse_policy
+
+if TYPE_CHECKING:
+    from thinkcap.evals import Recording, Summary
+
+__all__ = ["replay"]
+
+
+def replay(
+    recording: Annotated[
+        str | None, typer.Argument(help="The recording: .jsonl, .jsonl.gz or .parquet; by default the shipped one.")
+    ] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--policy",
+            help="fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM or MODULE:NAME. Repeat it.",
+        ),
+    ] = None,
+    arm: Annotated[
+        list[str] | None, typer.Option("--arm", help="Only these arms, cheapest first. Repeat it.", metavar="ARM")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option("--dataset", help="Only this dataset of the recording.")] = None,
+    ceiling: Annotated[str | None, typer.Option("--ceiling", help="Dollars a question may cost at most.")] = None,
+    permutations: Annotated[
+        int, typer.Option("--permutations", help="Random orders each question is answered in.", min=1)
+    ] = 100,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the orders.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """What each policy would have cost and scored, with a 95 % interval over questions.
+
+    A rule about one arm (fixed, vote, lead, adaptive-consistency, esc) is replayed on each arm.
+    """
+    from thinkcap.evals import load_recording
+    from thinkcap.evals import replay as run
+
+    found = load_recording(recording or _shipped(), dataset=dataset, arms=arm)
+    plans = [plan for text in policy or ["fixed"] for plan in _plans(text, found, arm)]
+    rows: list[Summary] = []
+    notes: list[str] = list(found.notes)
+    with bar("replaying", len(plans) * len(found.questions)) as show:
+        for number, (text, chosen) in enumerate(plans):
+            before = number * len(found.questions)
+            result = run(
+                found,
+                chosen,
+                permutations=permutations,
+                seed=seed,
+                ceiling=ceiling,
+                arms=arm,
+                name=text,
+                progress=lambda done, _, before=before, text=text: show(before + done, None, text),  # type: ignore[misc]
+            )
+            rows.append(result.summary())
+            notes += [note for note in result.notes if note not in notes]
+    _show(rows, notes, as_json=as_json)
+
+
+def _shipped() -> str:
+    from thinkcap.cli.shipped import recording
+
+    return str(recording())
+
+
+def _plans(text: str, recording: Recording, arms: Sequence[str] | None) -> list[tuple[str, Policy]]:
+    """The policies a text means: a rule about one arm is one policy for each arm."""
+    if not one_arm(text):
+        return [(text, parse_policy(text))]
+    labels = [recording.find_arm(label).label for label in arms] if arms else [one.label for one in recording.arms]
+    most = min(recording.fewest(label) for label in labels)
+    return [(text, parse_policy(text, label, most=most)) for label in labels]
+
+
+def _show(rows: Sequence[Summary], notes: Sequence[str], *, as_json: bool) -> None:
+    if as_json:
+        print_json([_json(row) for row in rows])
+        return
+    cells = [
+        [
+            row.policy,
+            row.arm,
+            f"{row.questions:,}",
+            f"{row.accuracy:.1%}",
+            f"{row.accuracy_low:.1%} to {row.accuracy_high:.1%}",
+            f"${row.usd:.3g}" if row.usd else "$0",
+            f"{row.output_tokens:,.0f}",
+            f"{row.attempts:.2f}",
+        ]
+        for row in rows
+    ]
+    columns = ["policy", "arm", "questions", "accuracy", "95 % interval", "$ / question", "output tokens", "attempts"]
+    table("replay", columns, cells, "\n".join(notes) or None)
+
+
+def _json(row: Summary) -> dict[str, Any]:
+    return {
+        "policy": row.policy,
+        "arm": row.arm,
+        "questions": row.questions,
+        "accuracy": row.accuracy,
+        "accuracy_low": row.accuracy_low,
+        "accuracy_high": row.accuracy_high,
+        "usd": row.usd,
+        "usd_low": row.usd_low,
+        "usd_high": row.usd_high,
+        "output_tokens": row.output_tokens,
+        "attempts": row.attempts,
+    }
