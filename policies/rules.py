@@ -158,9 +158,10 @@ def leader_probability(first: int, second: int) -> float:
     ``first + second + 1`` tosses of a fair coin.
     """
     tosses = first + second + 1
-    return sum(comb(tosses, heads) for heads in range(first + 1)) / 2**tosses
+    below: int = 2**tosses
+    return sum(comb(tosses, heads) for heads in range(first + 1)) / below
 
 
-def _at_least(least: int, value: int, what: str) -> None:
+def _at_least(least: int, value: object, what: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise BadInput(f"{what} must be a whole number of at least {least}, not {value!r}")

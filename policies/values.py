@@ -96,7 +96,8 @@ class Arm:
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, str) or not self.model.strip():
+        model: object = self.model  # callers are not all type-checked
+        if not isinstance(model, str) or not model.strip():
             raise BadInput(f"an arm needs a model's name, not {self.model!r}")
         if self.max_output_tokens is not None and self.max_output_tokens < 1:
             raise BadInput(f"arm {self.label}: max_output_tokens must be at least 1, not {self.max_output_tokens}")

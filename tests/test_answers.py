@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from thinkcap.policies.errors import BadInput
 LONG = 1_000_000
 
 
-def read(spec, text: str) -> str | None:
+def read(spec: Any, text: str) -> str | None:
     reading = extractor(spec).read(text)
     assert reading.error is None, reading.error
     return reading.answer
@@ -41,13 +42,13 @@ ONE_ANSWER = [
 
 
 @pytest.mark.parametrize(("form", "values"), ONE_ANSWER, ids=[form for form, _ in ONE_ANSWER])
-def test_spellings_of_one_answer_share_one_form(form, values):
+def test_spellings_of_one_answer_share_one_form(form: str, values: list[Any]) -> None:
     """However an answer is spelled or typed, its canonical form is the same."""
     assert {canonical(value) for value in values} == {form}
 
 
 @pytest.mark.parametrize("value", [None, "", " \n\t "])
-def test_nothing_has_no_form(value):
+def test_nothing_has_no_form(value: Any) -> None:
     """None and blank text are no answer."""
     assert canonical(value) is None
 
@@ -56,7 +57,7 @@ def test_nothing_has_no_form(value):
     ("text", "form"),
     [("NaN", "nan"), (float("nan"), "nan"), (float("-inf"), "-inf"), ("1/0", "1/0"), ("1,2", "1,2"), ("1e", "1e")],
 )
-def test_what_is_no_number_is_text(text, form):
+def test_what_is_no_number_is_text(text: Any, form: str) -> None:
     """NaN, infinities, a division by zero and misplaced commas are compared as text."""
     assert canonical(text) == form
     assert not is_number(str(text))
@@ -78,26 +79,29 @@ def test_what_is_no_number_is_text(text, form):
     ],
     ids=range(10),
 )
-def test_absurd_numbers_are_not_written_out(text, form):
+def test_absurd_numbers_are_not_written_out(text: Any, form: str) -> None:
     """A number's exponent is kept as it is, and what would take too much work is compared as text."""
     assert canonical(text) == form
 
 
 @settings(max_examples=150)
 @given(st.integers(-(10**60), 10**60), st.integers(1, 10**40))
-def test_equal_numbers_and_only_they_share_a_form(top, below):
+def test_equal_numbers_and_only_they_share_a_form(top: int, below: int) -> None:
     """A fraction's form, read back, is exactly the fraction, so unequal fractions differ."""
     value = Fraction(top, below)
     form = canonical(f"{top}/{below}")
     assert form == canonical(value)
+    assert form is not None
     assert Fraction(form) == value
 
 
 @settings(max_examples=150)
 @given(st.decimals(allow_nan=False, allow_infinity=False))
-def test_a_decimal_keeps_its_value(value):
+def test_a_decimal_keeps_its_value(value: Decimal) -> None:
     """A decimal's form, read back, is exactly the decimal."""
-    assert Decimal(canonical(value)) == value
+    form = canonical(value)
+    assert form is not None
+    assert Decimal(form) == value
 
 
 NUMBERISH = st.text(alphabet="0123456789.,/-+e%$ x\u00d7^*{}\\\u2212²", max_size=25)
@@ -113,7 +117,7 @@ VALUES = st.one_of(
 
 @settings(max_examples=500)
 @given(VALUES)
-def test_the_canonical_form_is_its_own(value):
+def test_the_canonical_form_is_its_own(value: Any) -> None:
     """Writing a canonical form in canonical form changes nothing."""
     form = canonical(value)
     assert canonical(form) == form
@@ -152,7 +156,7 @@ def test_the_canonical_form_is_its_own(value):
         ("", None),
     ],
 )
-def test_number_is_the_last_one_written(text, answer):
+def test_number_is_the_last_one_written(text: str, answer: str | None) -> None:
     """The last number of a text is its answer, whole: with sign, commas, point, exponent and fraction."""
     assert read("number", text) == answer
 
@@ -196,7 +200,7 @@ def test_number_is_the_last_one_written(text, answer):
         ("", None),
     ],
 )
-def test_choice_is_the_letter_stated(text, answer):
+def test_choice_is_the_letter_stated(text: str, answer: str | None) -> None:
     """A letter counts where it is stated as the choice, never as an article or a pronoun."""
     assert read("choice", text) == answer
 
@@ -229,7 +233,7 @@ def test_choice_is_the_letter_stated(text, answer):
         ("", None),
     ],
 )
-def test_boxed_reads_latex_as_plain_notation(content, answer):
+def test_boxed_reads_latex_as_plain_notation(content: str, answer: str | None) -> None:
     """What stands in a box is compared without LaTeX's dress."""
     assert read("boxed", "Some {text} } and $\\boxed{" + content + "}$. 99") == answer
 
@@ -246,7 +250,7 @@ def test_boxed_reads_latex_as_plain_notation(content, answer):
     ],
     ids=range(6),
 )
-def test_boxed_takes_the_last_complete_box(text, answer):
+def test_boxed_takes_the_last_complete_box(text: str, answer: str | None) -> None:
     """A box counts if its braces balance; of several the last one counts, of nested ones the inner one."""
     assert read("boxed", text) == answer
 
@@ -272,7 +276,7 @@ def test_boxed_takes_the_last_complete_box(text, answer):
     ],
     ids=range(12),
 )
-def test_json_reads_a_field_of_the_last_object(spec, text, answer):
+def test_json_reads_a_field_of_the_last_object(spec: str, text: str, answer: str | None) -> None:
     """The last outermost JSON object decides, wherever it stands; a missing field is no answer."""
     assert read(spec, text) == answer
 
@@ -284,12 +288,12 @@ def test_json_reads_a_field_of_the_last_object(spec, text, answer):
     ("text", "answer"),
     [(' "Paris." ', "paris"), ("“Paris”.", "paris"), ("St.  Ives\n", "st. ives"), (".5", "0.5"), ("...", None)],
 )
-def test_text_is_compared_without_its_dress(text, answer):
+def test_text_is_compared_without_its_dress(text: str, answer: str | None) -> None:
     """Quotes around the text, a full stop at its end, case and spacing make no difference."""
     assert read("text", text) == answer
 
 
-def test_a_function_may_read_the_answer():
+def test_a_function_may_read_the_answer() -> None:
     """A function's result is put into canonical form under the function's name; None is no answer."""
 
     def second_word(text: str) -> object:
@@ -302,7 +306,7 @@ def test_a_function_may_read_the_answer():
     assert reader.read("one") == Reading(None)
 
 
-def test_a_function_that_raises_costs_only_its_answer():
+def test_a_function_that_raises_costs_only_its_answer() -> None:
     """An extractor's exception is told on one line and never passed on, but an interrupt is."""
 
     def broken(text: str) -> object:
@@ -317,7 +321,7 @@ def test_a_function_that_raises_costs_only_its_answer():
         extractor(interrupted).read("x")
 
 
-def test_a_coroutine_is_not_an_answer():
+def test_a_coroutine_is_not_an_answer() -> None:
     """An async function is refused beforehand, and a coroutine from a plain one is a failure."""
 
     async def later(text: str) -> str:
@@ -327,31 +331,31 @@ def test_a_coroutine_is_not_an_answer():
         extractor(later)
     reading = extractor(lambda text: later(text)).read("x")
     assert reading.answer is None
-    assert "not async" in reading.error
+    assert "not async" in (reading.error or "")
 
 
-def test_without_a_spec_the_text_stays_as_written():
+def test_without_a_spec_the_text_stays_as_written() -> None:
     """None reads the whole text without folding its case; blank text is no answer."""
     assert read(None, ' {"Answer": "B"}\n') == '{"Answer": "B"}'
     assert read(None, " \n") is None
 
 
 @pytest.mark.parametrize("spec", ["nmber", "json", "json:", "json:a..b", "", "number:x", 7, ["number"]])
-def test_an_unknown_extractor_lists_what_exists(spec):
+def test_an_unknown_extractor_lists_what_exists(spec: Any) -> None:
     """A spec that means nothing is refused on one line that names what there is."""
     with pytest.raises(BadInput, match="number, choice, boxed, text, json:FIELD") as caught:
         extractor(spec)
     assert "\n" not in str(caught.value)
 
 
-def test_an_error_is_told_on_one_short_line():
+def test_an_error_is_told_on_one_short_line() -> None:
     """An exception's line breaks and length do not reach a recording."""
     assert one_line(ValueError()) == "ValueError"
     assert one_line(ValueError("a\n b")) == "ValueError: a b"
     assert len(one_line(ValueError("x" * 1000))) == 300
 
 
-def test_the_rules_have_a_version():
+def test_the_rules_have_a_version() -> None:
     """A recording can name the rules its answers were made with."""
     assert ANSWER_VERSION == 1
 
@@ -381,7 +385,7 @@ BLOCK = '{"a":' * 200 + "!"
     ],
     ids=range(14),
 )
-def test_a_megabyte_of_malice_reads_like_any_text(spec, text, answer):
+def test_a_megabyte_of_malice_reads_like_any_text(spec: str, text: str, answer: str | None) -> None:
     """Texts made to cost time still give the answer the rules give."""
     assert read(spec, text) == answer
 
@@ -389,16 +393,16 @@ def test_a_megabyte_of_malice_reads_like_any_text(spec, text, answer):
 @pytest.mark.parametrize(
     "text", ['{"a":' * (LONG // 5), BLOCK * (LONG // len(BLOCK)), '{"' * (LONG // 2)], ids=["deep", "broken", "short"]
 )
-def test_json_that_costs_too_much_is_given_up(text):
+def test_json_that_costs_too_much_is_given_up(text: str) -> None:
     """Endless nesting and endless broken objects are a failure that is told, not a search without end."""
     reading = extractor("json:a").read(text)
     assert reading.answer is None
-    assert reading.error.startswith("the extractor json:a failed with ")
+    assert (reading.error or "").startswith("the extractor json:a failed with ")
 
 
 @settings(max_examples=200)
 @given(st.text(max_size=60) | NUMBERISH, st.sampled_from(["number", "choice", "boxed", "json:a", "text"]))
-def test_every_answer_read_is_in_canonical_form(text, spec):
+def test_every_answer_read_is_in_canonical_form(text: str, spec: str) -> None:
     """Whatever the text, reading it raises nothing and gives an answer in canonical form or none."""
     for whole in (text, f"the answer is \\boxed{{{text}}}", f'{{"a": "{text}"}}'):
         answer = read(spec, whole)

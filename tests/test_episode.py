@@ -40,6 +40,7 @@ from thinkcap.policies import (
     parse_policy,
 )
 from thinkcap.policies.afford import afford
+from thinkcap.policies.values import Finish
 from thinkcap.policies.votes import tally
 
 LOW, HIGH = Arm("m", "low"), Arm("m", "high")
@@ -269,7 +270,7 @@ def test_policies_that_cannot_be_meant_are_refused(make: Callable[[], object]) -
 # ---- one loop, three drivers
 
 
-FINISHES = ("stop", "stop", "stop", "length", "error", "refused", "steps", "ceiling")
+FINISHES: tuple[Finish, ...] = ("stop", "stop", "stop", "length", "error", "refused", "steps", "ceiling")
 TAPES = st.lists(  # answer, finish, verified, cap; a short tape shrinks and prints well, and no rule here asks for more
     st.tuples(
         st.sampled_from("aabc-"),

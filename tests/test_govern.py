@@ -468,7 +468,11 @@ def test_only_the_first_ending_of_a_call_counts() -> None:
         account = Account(1)
         one = Meter(account, PriceBook(PRICES), None, on_entry=told.append)
         ticket = one.admit({"model": "m", "messages": []}, "chat")
-        endings: dict[str, Any] = {"s": partial(ticket.settle, usage), "b": partial(ticket.bounded, "?"), "r": ticket.release}
+        endings: dict[str, Any] = {
+            "s": partial(ticket.settle, usage),
+            "b": partial(ticket.bounded, "?"),
+            "r": ticket.release,
+        }
         for ending in order:
             endings[ending]()
         assert spent(account) == (account.entries()[0].reserved_nusd if charged is None else charged)

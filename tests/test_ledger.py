@@ -222,8 +222,9 @@ class FileWalk(LedgerWalk):
         self.ledger = SqliteLedger(self.file)
 
     def teardown(self) -> None:
-        if isinstance(getattr(self, "ledger", None), SqliteLedger):
-            self.ledger.close()
+        ledger = getattr(self, "ledger", None)
+        if isinstance(ledger, SqliteLedger):
+            ledger.close()
             self.folder.cleanup()
 
 

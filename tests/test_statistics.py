@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -102,7 +104,7 @@ def test_intervals_cover_and_means_are_unbiased() -> None:
         ([1.0], {"groups": ["a", "b"]}, "groups"),
     ],
 )
-def test_what_makes_no_sense_is_refused(values: list[float], options: dict[str, object], says: str) -> None:
+def test_what_makes_no_sense_is_refused(values: list[float], options: dict[str, Any], says: str) -> None:
     """Values and options that cannot be meant are refused in one line that names them."""
     with pytest.raises(BadInput, match=says) as refused:
         bootstrap_mean(values, **options)

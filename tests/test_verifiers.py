@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -42,25 +43,25 @@ def bad(build: Any, *given: Any) -> str:
 
 @settings(max_examples=100)
 @given(st.fractions(), st.fractions())
-def test_equals_is_equality_of_numbers(expected, other):
+def test_equals_is_equality_of_numbers(expected: Fraction, other: Fraction) -> None:
     """Equality holds between numbers exactly if their values are equal, however they are written."""
     assert equals(expected)(f"{expected.numerator}/{expected.denominator}")
     assert equals(str(expected))(str(other)) == (expected == other)
 
 
-def test_equals_ignores_case_and_spacing():
+def test_equals_ignores_case_and_spacing() -> None:
     """Words are compared in canonical form."""
     assert equals("New York")(" new  YORK")
     assert not equals("New York")("newyork")
 
 
 @pytest.mark.parametrize("expected", [None, "", "  "])
-def test_an_expectation_must_say_something(expected):
+def test_an_expectation_must_say_something(expected: Any) -> None:
     """A blank expectation is a mistake, not an answer that nothing equals."""
     assert "must not be empty" in bad(equals, expected)
 
 
-def test_matches_means_the_whole_answer():
+def test_matches_means_the_whole_answer() -> None:
     """A pattern has to match from the first character to the last, including a closing line break."""
     even = matches(r"[0-9]*[02468]")
     assert even("1234")
@@ -70,7 +71,7 @@ def test_matches_means_the_whole_answer():
 
 
 @pytest.mark.parametrize("pattern", ["(", "[z-a]", None, 7, b"x", re.compile(b"x")])
-def test_a_pattern_must_be_one(pattern):
+def test_a_pattern_must_be_one(pattern: Any) -> None:
     """What is no regular expression for text is refused before any money is spent."""
     assert "regular expression" in bad(matches, pattern)
 
@@ -91,12 +92,12 @@ def test_a_pattern_must_be_one(pattern):
     ],
     ids=range(10),
 )
-def test_schema_accepts_json_and_nothing_around_it(answer, fits):
+def test_schema_accepts_json_and_nothing_around_it(answer: str, fits: bool) -> None:
     """The whole answer has to be JSON that the schema accepts; anything else is wrong, not a failure."""
     assert check(schema(NUMBER_SCHEMA), answer) == Verdict(fits)
 
 
-def test_a_schema_follows_its_own_draft():
+def test_a_schema_follows_its_own_draft() -> None:
     """`$schema` names the draft: draft 4 has a boolean exclusiveMinimum, 2020-12 a number."""
     draft4 = {"$schema": "http://json-schema.org/draft-04/schema#", "minimum": 1, "exclusiveMinimum": True}
     assert schema(draft4)("2")
@@ -104,26 +105,26 @@ def test_a_schema_follows_its_own_draft():
     bad(schema, {"minimum": 1, "exclusiveMinimum": True})
 
 
-def test_a_schema_is_never_fetched():
+def test_a_schema_is_never_fetched() -> None:
     """A reference outside the schema fails the verifier instead of being looked up elsewhere."""
     verdict = check(schema({"$ref": "http://127.0.0.1:9/never"}), "1")
     assert verdict.passed is None
-    assert "127.0.0.1:9/never" in verdict.error
+    assert "127.0.0.1:9/never" in (verdict.error or "")
 
 
 @pytest.mark.parametrize("form", [{"type": "objekt"}, {"required": 3}, [], "object", None, True])
-def test_a_schema_must_be_valid(form):
+def test_a_schema_must_be_valid(form: Any) -> None:
     """An invalid schema is refused when it is given, not when an answer was paid for."""
     assert "schema" in bad(schema, form)
 
 
-def test_without_jsonschema_the_message_says_what_to_install(monkeypatch):
+def test_without_jsonschema_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """The optional package is asked for by the name of thinkcap's extra."""
     monkeypatch.setitem(sys.modules, "jsonschema.validators", None)
     assert bad(schema, NUMBER_SCHEMA).endswith("pip install 'thinkcap[schema]'")
 
 
-def test_model_accepts_what_pydantic_accepts():
+def test_model_accepts_what_pydantic_accepts() -> None:
     """JSON that validates is right, other text is wrong, and a rule that breaks is a failed verifier."""
     fits = model(City)
     assert check(fits, '{"name": "Paris"}') == Verdict(True)
@@ -151,7 +152,7 @@ def is_seven(answer: str) -> bool:
     ],
     ids=range(7),
 )
-def test_a_verifier_may_be_given_in_several_forms(spec, right, wrong):
+def test_a_verifier_may_be_given_in_several_forms(spec: Any, right: str, wrong: str) -> None:
     """Functions, patterns, models and the forms of question files all become functions of an answer."""
     verify = verifier(spec)
     assert check(verify, right) == Verdict(True)
@@ -180,13 +181,13 @@ async def later(answer: str) -> bool:
     ],
     ids=range(12),
 )
-def test_anything_else_is_refused_beforehand(spec):
+def test_anything_else_is_refused_beforehand(spec: Any) -> None:
     """What cannot verify is refused on one line before any money is spent."""
     bad(verifier, spec)
 
 
 @pytest.mark.parametrize("said", [True, False, np.True_, np.False_])
-def test_real_booleans_are_verdicts(said):
+def test_real_booleans_are_verdicts(said: Any) -> None:
     """True and False count, Python's and numpy's, and become Python's."""
     verdict = check(lambda answer: said, "x")
     assert verdict.passed is bool(said)
@@ -194,23 +195,25 @@ def test_real_booleans_are_verdicts(said):
 
 
 @pytest.mark.parametrize("said", [None, 1, 0, "yes", "", [], [True], np.array([True]), np.int64(1), "a\nb" * 999])
-def test_nothing_else_is_a_verdict(said):
+def test_nothing_else_is_a_verdict(said: Any) -> None:
     """A truthy or falsy value is a verifier's mistake: no answer is accepted or refused by accident."""
     verdict = check(lambda answer: said, "x")
     assert verdict.passed is None
+    assert verdict.error is not None
     assert verdict.error.startswith("the verifier must return True or False, but returned ")
     assert "\n" not in verdict.error
     assert len(verdict.error) < 200
 
 
-def test_a_coroutine_is_no_verdict():
+def test_a_coroutine_is_no_verdict() -> None:
     """A plain function that returns a coroutine has not verified anything."""
-    verdict = check(lambda answer: later(answer), "x")
+    unchecked: Any = later
+    verdict = check(lambda answer: unchecked(answer), "x")
     assert verdict.passed is None
-    assert "coroutine" in verdict.error
+    assert "coroutine" in (verdict.error or "")
 
 
-def test_a_verifier_that_raises_has_no_verdict():
+def test_a_verifier_that_raises_has_no_verdict() -> None:
     """An exception is told on one line; an interrupt stops the program."""
 
     def broken(answer: str) -> bool:
@@ -248,6 +251,6 @@ def failing(answer: str) -> bool:
     ],
     ids=range(14),
 )
-def test_grades(answer, expected, verify, correct):
+def test_grades(answer: Any, expected: Any, verify: Any, correct: bool | None) -> None:
     """Ungraded is None, no answer is wrong, and a verifier decides before an expectation does."""
     assert grade(answer, expected=expected, verifier=verify) is correct
