@@ -138,6 +138,19 @@ class Recording:
         mean = np.divide(right, total, out=np.full(len(total), np.nan), where=total > 0)
         return tuple(mean[start : start + size] for start, size in zip(starts, sizes, strict=False))
 
+    def fewest(self, label: str) -> int:
+        """The smallest number of attempts with this arm at any question that was asked with it at all.
+
+        So many attempts replay can draw at every question; a question that was never asked with the arm does not
+        count as none.
+
+        Raises:
+            BadInput: if no arm has this label.
+        """
+        arm = self.arms.index(self.find_arm(label))
+        made = np.bincount(self.question[self.arm == arm], minlength=len(self.questions))  # (questions,)
+        return int(made[made > 0].min())
+
     def graded(self) -> NDArray[np.bool_]:
         """Which questions have at least one graded attempt.  (questions,)"""
         found = np.zeros(len(self.questions), dtype=np.bool_)

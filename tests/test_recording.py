@@ -342,6 +342,16 @@ def test_arms_are_found_by_label_then_by_model(load: Any) -> None:
         found.find_arm("a")
 
 
+def test_fewest_counts_where_the_arm_was_asked_at_all(load: Any) -> None:
+    """The fewest attempts of an arm are those at the question it was asked least, not none at one it never was."""
+    low = [make_row(i, question_id=name, effort="low") for name, made in (("q1", 3), ("q2", 2)) for i in range(made)]
+    high = [make_row(i, question_id="q3", effort="high", cost_usd=0.02) for i in range(4)]
+    found = load([*low, *high])
+    assert [found.fewest(label) for label in ("m:low", "m:high")] == [2, 4]
+    with pytest.raises(BadInput, match="has no arm 'm:max'"):
+        found.fewest("m:max")
+
+
 def test_arms_come_cheapest_first(load: Any) -> None:
     """Arms are ordered by the mean cost of an attempt, whatever the file's order."""
     rows = [make_row(i, effort=e, cost_usd=c) for i, e, c in [(0, "high", 3), (0, "low", 1), (1, "low", 1.5)]]
