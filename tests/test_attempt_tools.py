@@ -34,6 +34,10 @@ def fail(reason: str) -> str:
     raise LookupError(f"no such {reason}\nand more")
 
 
+def flood() -> str:
+    return "word " * 3_000
+
+
 def wish(name: str, **arguments: Any) -> Reply:
     return Reply(tool_calls=(ToolCall(name, json.dumps(arguments)),), output_tokens=11)
 
@@ -189,15 +193,35 @@ def test_money_that_runs_short_asks_for_the_answer(side: Side) -> None:
 
 
 def test_a_result_that_costs_all_the_money_ends_the_attempt(side: Side) -> None:
-    """Where a tool's result makes the next call too dear, the attempt ends as ceiling with what it cost."""
+    """Where a tool's result makes the next call too dear, the attempt ends as ceiling with what it cost.
+
+    In thousands of nano-dollars: a prompt token is held at 1.25 (were it written to the cache) and an output token at
+    10. The first prompt, tool and all, is bounded by 1,600 to 1,650 tokens, held at no more than 2,063 of the 20,000;
+    the output cap that leaves is 1,793 to 1,800 tokens. The closing answer's prompt may be longer by that cap and by
+    a result as long as the answer: (1,650 + 1,800 + 1,024) x 1.25 = 5,593 at most, and its 1,024 output tokens
+    10,240. There remain 20,000 - 2,063 - 5,593 - 10,240 = 2,104 for the step: 210 tokens, so it may call the tool.
+    It is billed 7 prompt tokens at 1 and 11 output tokens at 10: 117. The result has 15,000 bytes: with the 1,600
+    tokens before it, 16,600 x 1.25 = 20,750 for the next prompt alone, and 20,000 - 117 = 19,883 are free.
+    """
     with LoopbackServer([wish("flood"), Reply()]) as server:
-
-        def flood() -> str:
-            return "word " * 3_000
-
-        outcome = ask(side, server, flood, controller={"ceiling": "0.018", "policy": Vote(3)})
+        outcome = ask(side, server, flood, controller={"ceiling": "0.020", "policy": Vote(3)})
+        assert [request.body.get("tool_choice") for request in server.requests] == [None]
         assert (outcome.reason, outcome.answer) == (Reason.CEILING, None)
         assert [attempt.finish for attempt in outcome.attempts] == ["ceiling"]
+        assert outcome.spent_nusd == receipt_nusd(outcome) == billed(server) == 117_000
+
+
+def test_no_tool_is_called_where_the_answer_after_it_could_not_be_paid(side: Side) -> None:
+    """A step that may call tools holds back the closing answer: where both do not fit, the model answers at once.
+
+    As above with 18,000: the cap is 1,593 to 1,600 tokens, the closing answer is held at no less than
+    (1,600 + 1,593 + 1,024) x 1.25 + 10,240 = 15,511, and the first prompt at 2,000. The 489 that remain at most are
+    48 output tokens, fewer than the 64 a step is worth making for.
+    """
+    with LoopbackServer([wish("flood"), Reply()]) as server:
+        outcome = ask(side, server, flood, controller={"ceiling": "0.018"})
+        assert [request.body.get("tool_choice") for request in server.requests] == ["none"]
+        assert (outcome.answer, outcome.attempts[0].finish) == ("42", "stop")
         assert outcome.spent_nusd == receipt_nusd(outcome) == billed(server) > 0
 
 
