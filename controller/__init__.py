@@ -2,6 +2,7 @@
 
 from thinkcap.controller.account import Account
 from thinkcap.controller.ceiling import Ceiling
+from thinkcap.controller.clients import make_client
 from thinkcap.controller.controller import AsyncController, Controller
 from thinkcap.controller.govern import govern
 from thinkcap.controller.price import Price, read_price
@@ -23,6 +24,7 @@ __all__ = [
     "Recorder",
     "Retries",
     "govern",
+    "make_client",
     "read_price",
     "read_questions",
     "record",

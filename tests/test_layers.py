@@ -28,6 +28,7 @@ NETWORK_CLIENTS = {"openai", "httpx", "httpx2", "requests", "aiohttp", "tenacity
 OUTSIDE_WORLD = NETWORK_CLIENTS | {"genai_prices", "tiktoken", "anyio", "asyncio", "subprocess", "time"}
 OUTSIDE_WORLD |= {"http", "urllib", "urllib3", "socket", "socketserver", "ssl"}
 SDK_BOUNDARY = {
+    "thinkcap.controller.clients": "makes the command's client from the environment",
     "thinkcap.controller.govern": "overrides the client's request",
     "thinkcap.controller.controller": "tells a sync client from an async one",
     "thinkcap.controller.recording": "takes the client to record with",

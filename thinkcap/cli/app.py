@@ -41,12 +41,15 @@ def _root(
 
 
 def _register() -> None:
-    from thinkcap.cli import demo, record, replay, solve
+    from thinkcap.cli.demo import demo
+    from thinkcap.cli.record import record
+    from thinkcap.cli.replay import replay
+    from thinkcap.cli.solve import solve
 
-    app.command("demo")(demo.demo)
-    app.command("solve")(solve.solve)
-    app.command("record")(record.record)
-    app.command("replay")(replay.replay)
+    app.command("demo")(demo)
+    app.command("solve")(solve)
+    app.command("record")(record)
+    app.command("replay")(replay)
 
 
 def main() -> NoReturn:

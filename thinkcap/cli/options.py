@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -73,7 +72,9 @@ def where(base_url: str | None, price: Sequence[str] | None, *, local: bool) -> 
     """The client and prices the options mean; the local model's server runs as long as the block does."""
     prices = read_prices(price)
     if not local:
-        yield Where(_client(base_url), prices)
+        from thinkcap.controller import make_client
+
+        yield Where(make_client(base_url), prices)
         return
     if base_url is not None:
         raise BadInput("--local and --base-url exclude each other")
@@ -81,17 +82,6 @@ def where(base_url: str | None, price: Sequence[str] | None, *, local: bool) -> 
 
     with local_model() as (client, nominal):
         yield Where(client, {**nominal, **prices})
-
-
-def _client(base_url: str | None) -> openai.OpenAI:
-    import openai
-
-    key = os.environ.get("OPENAI_API_KEY")
-    if not key and base_url is None and not os.environ.get("OPENAI_BASE_URL"):
-        raise BadInput(
-            "no API key: set OPENAI_API_KEY, or name a server with --base-url, or use --local for the small local model"
-        )
-    return openai.OpenAI(api_key=key or "none", base_url=base_url, max_retries=0)
 
 
 def read_prices(price: Sequence[str] | None) -> dict[str, Price]:

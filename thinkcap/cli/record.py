@@ -64,23 +64,25 @@ def record(
     items = read_questions(questions, extract=extract)
     account = Account(budget, name="record")
     about = {"command": shlex.join(["thinkcap", *sys.argv[1:]]), "seed": seed}
-    with where(base_url, price, local=local) as place:
-        with Recorder(output, keep_answers=keep_answers, keep_text=keep_text, about=about) as recorder:
-            with bar("recording", len(items) * len(arms) * attempts) as show:
-                done = make(
-                    place.client,
-                    items,
-                    arms,
-                    recorder,
-                    attempts=attempts,
-                    account=account,
-                    concurrency=concurrency,
-                    seed=seed,
-                    prices=place.prices,
-                    progress=lambda state: show(
-                        state.before + state.made, state.wanted, f"recording, {show_usd(state.spent_nusd)} spent"
-                    ),
-                )
+    with (
+        where(base_url, price, local=local) as place,
+        Recorder(output, keep_answers=keep_answers, keep_text=keep_text, about=about) as recorder,
+        bar("recording", len(items) * len(arms) * attempts) as show,
+    ):
+        done = make(
+            place.client,
+            items,
+            arms,
+            recorder,
+            attempts=attempts,
+            account=account,
+            concurrency=concurrency,
+            seed=seed,
+            prices=place.prices,
+            progress=lambda state: show(
+                state.before + state.made, state.wanted, f"recording, {show_usd(state.spent_nusd)} spent"
+            ),
+        )
     if as_json:
         print_json(
             {
