@@ -143,7 +143,7 @@ class _Controller(Generic[Client]):
         reader = None if extract is None else extractor(extract)
         toolbox = read_tools(tools, coroutines=self._kind is openai.AsyncOpenAI)
         limit = self.ceiling if ceiling is None else Ceiling.of(ceiling)
-        name = str(id) if id else f"question-{next(self._numbers)}"
+        name = str(id) if id else self._name(question)
         if self.account is not None:
             account = self.account.child(_account_name(name, secrets.token_hex(6)), limit)
         elif limit is not None:
@@ -174,6 +174,10 @@ class _Controller(Generic[Client]):
             self.retries.settings(lambda: account.seconds_left),
             on_attempt,
         )
+
+    def _name(self, question: str | Messages) -> str:
+        """A name for a question that was given none; in a recording, one that no other question has."""
+        return f"question-{next(self._numbers)}" if self.recorder is None else self.recorder.name(question)
 
     def _meter(self, account: Account, client: Client, entries: list[Entry]) -> Meter:
         return Meter(
@@ -325,7 +329,7 @@ class Controller(_Controller[openai.OpenAI]):
             response_format: a pydantic model or a ``response_format`` of the API.
             max_steps: calls in one attempt at most.
             on_attempt: told of every attempt as soon as it is made.
-            id: the question's name in receipts and recordings.
+            id: the question's name in receipts and recordings; by default a number, in a recording a keyed hash.
 
         Returns:
             The outcome; when the money runs out, with the best answer so far.

@@ -14,12 +14,13 @@ import os
 import secrets
 import threading
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from thinkcap.policies.answers import ANSWER_VERSION
 from thinkcap.policies.errors import BadInput
-from thinkcap.policies.row import Where, header, row
+from thinkcap.policies.row import SCHEMA, Where, header, row
 from thinkcap.policies.values import Attempt
 
 __all__ = ["Recorder"]
@@ -38,10 +39,14 @@ class Recorder:
         about: what the first line of a new file says of how it was made.
 
     Attributes:
-        holds: what the file held when it was opened: (dataset, question, arm's label, attempt from 0).
+        holds: the attempts the file holds: (dataset, question, arm's label, attempt from 0).
 
     Safe to use from several threads. Each attempt is one line, written and flushed at once: what was paid for is
     on disk before the next call is made.
+
+    Raises:
+        BadInput: if the file cannot be written, holds something else than a recording, or holds answers in another
+            form than they would be written in now (as they are, or hashed with a key that is gone).
     """
 
     def __init__(
@@ -53,14 +58,21 @@ class Recorder:
         about: dict[str, Any] | None = None,
     ) -> None:
         self.path = Path(path)
+        if not self.path.name.endswith(".jsonl"):
+            raise BadInput(f"a recording is written as JSON lines: call it something.jsonl, not {self.path.name!r}")
         self._keep_answers = keep_answers
         self._keep_text = keep_text
         self._about = about or {}
         self._lock = threading.Lock()
         self._made: Counter[tuple[str | None, str, str]] = Counter()
         self.holds: set[tuple[str | None, str, str, int]] = set()
-        self._key = b"" if keep_answers else _key(self.path.with_name(self.path.name + ".key"))
+        self._hashed = False  # an answer in the file is hashed
         self._file = self._open()
+        try:
+            self._key = b"" if keep_answers else _key(self.path.with_name(f"{self.path.name}.key"), old=self._hashed)
+        except BadInput:
+            self._file.close()
+            raise
 
     def write(
         self,
@@ -77,11 +89,10 @@ class Recorder:
         extra: dict[str, Any] = {"answer_version": ANSWER_VERSION, **(more or {})}
         if self._keep_text:
             extra["text"] = attempt.text
+        place = (where.dataset, where.question_id, attempt.arm.label)
         with self._lock:
             if index is None:
-                place = (where.dataset, where.question_id, attempt.arm.label)
                 index = self._made[place]
-                self._made[place] += 1
             line = row(
                 attempt,
                 where,
@@ -97,6 +108,7 @@ class Recorder:
                 self._file.flush()
             except OSError as error:
                 raise BadInput(f"cannot write the recording {self.path}: {error.strerror}") from None
+            self._remember(*place, index)
 
     def seal(self, answer: str | None) -> str | None:
         """The answer as it is written down."""
@@ -104,9 +116,15 @@ class Recorder:
             return answer
         return hmac.new(self._key, answer.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:_LENGTH]
 
+    def name(self, question: object) -> str:
+        """A name for a question that was given none: a keyed hash, the same whenever the same is asked."""
+        text = json.dumps(question, sort_keys=True, default=repr)
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:_LENGTH]
+
     def close(self) -> None:
         """Close the file; nothing is lost if this is never called."""
-        self._file.close()
+        with suppress(OSError):  # of a line that could not be written: write() has said so
+            self._file.close()
 
     def __enter__(self) -> Recorder:
         return self
@@ -120,48 +138,80 @@ class Recorder:
         except OSError as error:
             raise BadInput(f"cannot write the recording {self.path}: {error.strerror}") from None
         file = os.fdopen(descriptor, "r+", encoding="utf-8", errors="replace", newline="\n")
-        file.seek(0, os.SEEK_END)
-        if file.tell() == 0:
-            file.write(json.dumps(header(answers=self._form, **self._about)) + "\n")
-            file.flush()
-        else:
-            self._resume(file)
+        try:
+            if not self._resume(file):
+                file.write(json.dumps(header(answers=self._form, **self._about)) + "\n")
+                file.flush()
+        except OSError as error:
+            with suppress(OSError):
+                file.close()
+            raise BadInput(f"cannot write the recording {self.path}: {error.strerror}") from None
+        except BadInput:
+            file.close()
+            raise
         return file
 
     @property
     def _form(self) -> str:
         return "plain" if self._keep_answers else "keyed hash"
 
-    def _resume(self, file: TextIO) -> None:
-        """Count what the file holds, and end a last line that an earlier run was killed in."""
+    def _resume(self, file: TextIO) -> bool:
+        """Count what the file holds, and end a last line that an earlier run was killed in; False for an empty file."""
         file.seek(0)
-        last = "\n"
+        begun, last = False, "\n"
         for last in file:
-            try:
-                found = json.loads(last)
-            except (ValueError, RecursionError):
-                continue
-            if isinstance(found, dict):
+            found = _read(last)
+            if found is not None and "schema" in found and "question_id" not in found:
+                self._check(found)
+                begun = True
+            elif not begun and last.strip() and not _is_cut_header(last):
+                raise BadInput(f"{self.path} holds something else than a recording: record to another file")
+            elif found is not None:
                 self._count(found)
         file.seek(0, os.SEEK_END)
         if not last.endswith("\n"):
             file.write("\n")
+        return begun
+
+    def _check(self, head: dict[str, Any]) -> None:
+        """Refuse a recording whose rows would not be like those written now."""
+        if head["schema"] != SCHEMA or head.get("answer_version", ANSWER_VERSION) != ANSWER_VERSION:
+            raise BadInput(f"{self.path} was recorded in another format ({head['schema']}): record to another file")
+        if head.get("answers", self._form) != self._form:
+            raise BadInput(
+                f"{self.path} holds answers as {head['answers']}, not as {self._form}: "
+                "record to another file, or the same way as before"
+            )
 
     def _count(self, found: dict[str, Any]) -> None:
-        if "schema" in found:
-            if found.get("answers", self._form) != self._form:
-                raise BadInput(
-                    f"{self.path} holds answers as {found['answers']}, not as {self._form}: "
-                    "record to another file, or the same way as before"
-                )
-        elif "question_id" in found and isinstance(index := found.get("attempt"), int):
-            place = (found.get("dataset"), str(found["question_id"]), str(found.get("arm")))
-            self._made[place] = max(self._made[place], index + 1)
-            self.holds.add((*place, index))
+        if "question_id" in found and isinstance(index := found.get("attempt"), int):
+            self._remember(found.get("dataset"), str(found["question_id"]), str(found.get("arm")), index)
+            self._hashed = self._hashed or found.get("answer") is not None
+
+    def _remember(self, dataset: str | None, question_id: str, arm: str, index: int) -> None:
+        place = (dataset, question_id, arm)
+        self._made[place] = max(self._made[place], index + 1)
+        self.holds.add((*place, index))
 
 
-def _key(path: Path) -> bytes:
-    """The key beside the recording, made on first use."""
+def _is_cut_header(line: str) -> bool:
+    """An earlier run was killed while it wrote the first line."""
+    begins = json.dumps(header())[: len(line)]
+    return not line.endswith("\n") and line[: len(begins)] == begins and _read(line) is None
+
+
+def _read(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _key(path: Path, *, old: bool) -> bytes:
+    """The key beside the recording, made on first use; ``old``: the recording needs the one it was made with."""
+    if old and not path.exists():
+        raise BadInput(f"the recording's key {path} is gone: put it back, or record to another file")
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
