@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -20,7 +21,18 @@ from thinkcap.controller.controller import Controller
 from thinkcap.controller.price import MOST_TOKENS, Price
 from thinkcap.controller.recorder import Recorder
 from thinkcap.controller.retries import Retries
-from thinkcap.policies import Arm, Attempt, BadInput, CeilingReached, Fixed, Item, ProviderFailed, Where
+from thinkcap.policies import (
+    Arm,
+    Attempt,
+    BadInput,
+    CeilingReached,
+    Fixed,
+    Item,
+    ProviderFailed,
+    Reason,
+    ThinkcapError,
+    Where,
+)
 
 __all__ = ["Recorded", "record"]
 
@@ -115,6 +127,10 @@ class _Run:
             client, arms, Fixed(), account=account, prices=prices, retries=retries, min_output_tokens=MOST_TOKENS
         )
         self.arms = whole.arms
+        names = [(item.dataset, item.question_id) for item in questions]
+        twice = next((name for (_, name), count in Counter(names).items() if count > 1), None)
+        if twice is not None:
+            raise BadInput(f"two questions have the id {twice!r}; give one of them another")
         self.controllers = {arm.label: whole.only(arm) for arm in self.arms}
         self._stop = threading.Event()
         self._wanted = 0
@@ -154,6 +170,9 @@ class _Run:
                         if error is None:
                             made += 1
                             in_a_row = 0
+                        elif self.account.closed is Reason.DEADLINE and isinstance(error, ThinkcapError):
+                            stopped = "its seconds are over"
+                            first_error = first_error or error
                         elif isinstance(error, CeilingReached) and not alone:
                             left.append(task)  # what the others hold may come back: try again beside fewer
                             concurrency = max(1, min(concurrency, len(running) + 1) // 2)
