@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from thinkcap.policies import BadInput, Item
+from thinkcap.policies import BadInput, Item, canonical
+from thinkcap.policies.canonical import is_number
 
 __all__ = ["read_questions"]
 
@@ -53,16 +54,21 @@ def _read(line: str, where: str, number: int, extract: str | None) -> Item:
         raise BadInput(f"{where}: not JSON ({error})") from None
     if not isinstance(found, dict) or not isinstance(found.get("question"), str):
         raise BadInput(f'{where}: each line must be an object with a text under "question"')
+    for name in ("dataset", "group", "extract"):
+        if not isinstance(found.get(name), str | None):
+            raise BadInput(f"{where}: {name} must be text or null, not {found[name]!r}")
     unknown = found.keys() - _KNOWN
     if unknown:
         raise BadInput(f"{where}: unknown field {min(unknown)!r}; known are {', '.join(sorted(_KNOWN))}")
     answer = found.get("answer")
+    if answer is not None and not isinstance(answer, str):
+        answer = canonical(answer)  # true, 7 and [1, 2] as an answer read from a text is written
     try:
         return Item(
-            question_id=str(found.get("question_id", found.get("id", number))),
+            question_id=_name(found, number),
             question=found["question"],
-            answer=None if answer is None else str(answer),
-            extract=found.get("extract") or extract or ("number" if _is_number(answer) else "text"),
+            answer=answer,
+            extract=found.get("extract") or extract or ("number" if answer and is_number(answer) else "text"),
             verify=found.get("verify"),
             dataset=found.get("dataset"),
             group=found.get("group"),
@@ -71,11 +77,8 @@ def _read(line: str, where: str, number: int, extract: str | None) -> Item:
         raise BadInput(f"{where}: {error}") from None
 
 
-def _is_number(answer: Any) -> bool:
-    if isinstance(answer, bool) or answer is None:
-        return False
-    try:
-        float(str(answer).replace(",", ""))
-    except ValueError:
-        return False
-    return True
+def _name(found: dict[str, Any], number: int) -> str:
+    given = [found[name] for name in ("question_id", "id") if found.get(name) is not None] or [number]
+    if isinstance(given[0], bool) or not isinstance(given[0], str | int):
+        raise BadInput(f"a question's id must be text or a whole number, not {given[0]!r}")
+    return str(given[0])
