@@ -26,7 +26,7 @@ from thinkcap.policies.values import Api
 if TYPE_CHECKING:
     from tiktoken import Encoding
 
-__all__ = ["cached_encoding", "choices", "output_cap", "prompt_bound", "refuse_unbounded"]
+__all__ = ["PER_REQUEST", "cached_encoding", "choices", "output_cap", "prompt_bound", "refuse_unbounded"]
 
 PER_REQUEST = 256
 """Tokens allowed for what a chat template adds to every request; OpenAI's open template adds about 70."""

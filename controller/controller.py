@@ -225,9 +225,7 @@ class _Controller(Generic[Client]):
         for arm in self.arms:
             quote, cap = quotes[arm.label]
             meter = meter_of(solve.clients[arm.client])
-            known = meter.seen.prompt(quote.model, quote.key)
-            if known is not None and known < quote.prompt:
-                quote = replace(quote, prompt=known)
+            quote = meter.sharpen(quote)
             offers.append(
                 Offer(
                     most_output_tokens=quote.most(free),

@@ -9,11 +9,11 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from thinkcap.controller.account import Account
-from thinkcap.controller.bounds import cached_encoding, choices, output_cap, prompt_bound
+from thinkcap.controller.bounds import PER_REQUEST, cached_encoding, choices, output_cap, prompt_bound
 from thinkcap.controller.ledger import Amount, Charge, Entry, Limits, Purpose
 from thinkcap.controller.price import MOST_TOKENS, Price
 from thinkcap.controller.pricing import PriceBook
@@ -35,7 +35,7 @@ _TRIES = 8
 
 
 class Seen:
-    """What earlier calls taught: the exact size of a prompt, and how long a model's answers get.
+    """What earlier calls taught: the size of a prompt, and how long a model's answers get.
 
     Shared by all meters of a controller; safe to use from several threads.
     """
@@ -46,7 +46,7 @@ class Seen:
         self._longest: dict[str, int] = {}
 
     def prompt(self, model: str, key: int) -> int | None:
-        """Tokens the provider counted for this very prompt."""
+        """The most tokens the provider counted for this very prompt; None if it was not asked before."""
         return self._prompts.get((model, key))
 
     def longest(self, model: str) -> int | None:
@@ -56,7 +56,7 @@ class Seen:
     def learn(self, model: str, key: int, *, input_tokens: int, output_tokens: int) -> None:
         """Keep what a settled call showed."""
         with self._lock:
-            self._prompts[model, key] = input_tokens
+            self._prompts[model, key] = max(input_tokens, self._prompts.get((model, key), 0))
             self._prompts.move_to_end((model, key))
             while len(self._prompts) > _REMEMBERED:
                 self._prompts.popitem(last=False)
@@ -73,7 +73,7 @@ class Quote:
         prompt: upper bound on the prompt, in tokens.
         n: choices asked for.
         asked: output cap the request names; None if it names none.
-        key: identifies the prompt among those of this process.
+        key: identifies the prompt, and where it is sent, among those of this process.
     """
 
     model: str
@@ -151,10 +151,18 @@ class Meter:
         model = str(body.get("model"))
         price = self.prices.lookup(model, self.base_url)
         bound = prompt_bound(body, api=api, encoding=cached_encoding(model))
-        key = hash((api, _prompt_text(body)))
-        known = self.seen.prompt(model, key)
-        prompt = bound if known is None else min(bound, known)
-        return Quote(model, price, prompt, choices(body), output_cap(body, api), key)
+        key = hash((self.base_url, api, _prompt_text(body)))
+        return self.sharpen(Quote(model, price, bound, choices(body), output_cap(body, api), key))
+
+    def sharpen(self, quote: Quote) -> Quote:
+        """The same quote, with the prompt as the provider counted it in an earlier call, where that is less.
+
+        What a provider writes around a prompt may change from call to call (a date, a hint): it keeps its allowance.
+        """
+        counted = self.seen.prompt(quote.model, quote.key)
+        if counted is None:
+            return quote
+        return replace(quote, prompt=min(quote.prompt, counted + PER_REQUEST))
 
     def least(self, quote: Quote, wanted: int) -> int:
         """The smallest output cap at which such a call is likely to finish."""
