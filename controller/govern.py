@@ -154,6 +154,7 @@ def _admit(meter: Meter, options: Any, *, stream: bool) -> tuple[Ticket | None, 
     extra = options.extra_json if isinstance(options.extra_json, Mapping) else {}
     if {**sent, **extra}.get("stream"):
         raise NotGoverned("a stream cannot be governed: leave out stream=True")
+    _check_sendable({**sent, **extra})
     ticket = meter.admit({**sent, **extra}, api)
     options = options.model_copy()
     options.json_data, options.extra_json = _capped(sent, extra, api, ticket.cap)
@@ -166,6 +167,15 @@ def _admit(meter: Meter, options: Any, *, stream: bool) -> tuple[Ticket | None, 
 
     options.post_parser = settle_first
     return ticket, options
+
+
+def _check_sendable(body: Mapping[str, Any]) -> None:
+    """Refuse what the SDK could not write, while nothing is held for it: NaN, infinities and halves of characters."""
+    try:
+        json.dumps(body, ensure_ascii=False, allow_nan=False, default=repr).encode()
+    except (ValueError, RecursionError) as error:
+        why = "half a character" if isinstance(error, UnicodeEncodeError) else str(error)
+        raise BadInput(f"the request cannot be written as JSON: {why}") from None
 
 
 def _capped(

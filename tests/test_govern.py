@@ -401,6 +401,18 @@ def test_an_unknown_price_is_an_error(side: Side) -> None:
         assert account.entries() == ()
 
 
+@pytest.mark.parametrize("more", [{"temperature": float("nan")}, {"top_p": float("inf")}, {"user": "\udc80"}])
+def test_what_cannot_be_written_costs_nothing(side: Side, more: dict[str, Any]) -> None:
+    """A request that JSON cannot hold is refused before anything is reserved, since it never leaves."""
+    with LoopbackServer(Reply()) as server:
+        client, account = governed(side, server)
+        with pytest.raises(BadInput, match="cannot be written as JSON") as refused:
+            side.ask(client, **more)
+        assert "\n" not in str(refused.value)
+        assert server.requests == []
+        assert account.entries() == ()
+
+
 def test_only_clients_can_be_governed() -> None:
     """govern() names what it was given instead of a client, and an amount that is none."""
     with pytest.raises(BadInput, match="not str"):
@@ -436,14 +448,33 @@ def meter(account: Account) -> Meter:
     return Meter(account, PriceBook(PRICES), None)
 
 
-def test_a_known_prompt_is_reserved_at_its_exact_size(side: Side) -> None:
-    """The second call of the same prompt reserves the tokens that the provider counted for the first."""
+def test_a_known_prompt_is_reserved_as_it_was_counted(side: Side) -> None:
+    """The second call of the same prompt reserves what the provider counted for the first, and 256 tokens around it."""
     with LoopbackServer(Reply(input_tokens=9)) as server:
         client, account = governed(side, server)
         side.ask(client, **{side.cap_name: 100})
         side.ask(client, **{side.cap_name: 100})
         first, second = (entry.reserved_nusd for entry in account.entries())
-        assert first > second == 9 * 1_250 + 100 * 10_000  # written to the cache, the dearest of the input rates
+        # 1,250 nano-dollars: written to the cache, the dearest of the input rates
+        assert first > second == (9 + 256) * 1_250 + 100 * 10_000
+
+
+def test_a_prompt_that_is_counted_otherwise_the_next_time_stays_under_the_ceiling(side: Side) -> None:
+    """A provider may write more around the same prompt later: a call that may use all that is left is still covered."""
+    with LoopbackServer([Reply(input_tokens=20), Reply(input_tokens=200, output_tokens=5_000)]) as server:
+        client, account = governed(side, server, "0.02")
+        side.ask(client, **{side.cap_name: 100})
+        side.ask(client)
+        assert 19_000_000 < spent(account) == billed(server) <= 20_000_000
+
+
+def test_the_largest_count_of_a_prompt_holds() -> None:
+    """Of several counts of one prompt the largest is what the next call reserves."""
+    one = meter(Account(1))
+    body = {"model": "m", "messages": [{"role": "user", "content": "x" * 500}]}
+    for count in (20, 90, 30):
+        one.admit(body, "chat").settle({"model": "m", "usage": {"prompt_tokens": count, "completion_tokens": 1}})
+    assert one.quote(body, "chat").prompt == 90 + 256
 
 
 @pytest.mark.parametrize(
@@ -455,9 +486,20 @@ def test_a_prompt_with_more_in_it_is_another_prompt(more: dict[str, Any]) -> Non
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
     ticket = one.admit(body, "chat")
     ticket.settle({"model": "m", "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}})
-    assert one.quote(body, "chat").prompt == 5
-    assert one.quote({**body, "temperature": 1, "n": 3}, "chat").prompt == 5
-    assert one.quote({**body, **more}, "chat").prompt > 5
+    known = one.quote(body, "chat").prompt
+    assert known == 5 + 256
+    assert one.quote({**body, "temperature": 1, "n": 3}, "chat").prompt == known
+    assert one.quote({**body, **more}, "chat").prompt > known
+
+
+def test_another_host_may_count_otherwise() -> None:
+    """What one host counted for a prompt says nothing of how another counts it."""
+    one = meter(Account(1))
+    body = {"model": "m", "messages": [{"role": "user", "content": "x" * 500}]}
+    bound = one.quote(body, "chat").prompt
+    one.admit(body, "chat").settle({"model": "m", "usage": {"prompt_tokens": 90, "completion_tokens": 1}})
+    assert one.quote(body, "chat").prompt == 90 + 256
+    assert one.at("http://127.0.0.1:9/v1").quote(body, "chat").prompt == bound > 500
 
 
 def test_only_the_first_ending_of_a_call_counts() -> None:
