@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from thinkcap.controller.price import OVERRIDE, Price, Tier, dearest, pico_per_token, read_price
 from thinkcap.policies.errors import BadInput, UnknownPrice
+from thinkcap.policies.values import EFFORTS
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider, TieredPrices
@@ -76,7 +77,8 @@ class PriceBook:
         found = self._find(model, base_url)
         if isinstance(found, str):
             raise UnknownPrice(
-                f"{found}; give its price with prices={{{model!r}: Price.per_mtok(input=..., output=...)}} "
+                f"{found}{self._misspelt_effort(model, base_url)}; "
+                f"give its price with prices={{{model!r}: Price.per_mtok(input=..., output=...)}} "
                 f"or --price {model}=IN/OUT (dollars per million tokens)"
             )
         if found.assumed and self._first_time(model):
@@ -87,6 +89,13 @@ class PriceBook:
                 stacklevel=2,
             )
         return found
+
+    def _misspelt_effort(self, model: str, base_url: str | None) -> str:
+        """A hint for ``gpt-5-mini:hgih``: it is read as a model's name, since model names hold colons too."""
+        name, colon, effort = model.rpartition(":")
+        if not colon or isinstance(self._find(name, base_url), str):
+            return ""
+        return f" (there is one for {name!r}, but {effort!r} is no effort: they are {', '.join(EFFORTS)})"
 
     def settle_price(
         self,

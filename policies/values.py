@@ -7,6 +7,7 @@ Money is in nano-dollars (``*_nusd``), tokens are counts, time is in seconds. ``
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from decimal import Decimal
@@ -101,6 +102,8 @@ class Arm:
             raise BadInput(f"an arm needs a model's name, not {self.model!r}")
         if self.max_output_tokens is not None and self.max_output_tokens < 1:
             raise BadInput(f"arm {self.label}: max_output_tokens must be at least 1, not {self.max_output_tokens}")
+        if self.temperature is not None and not _is_temperature(self.temperature):
+            raise BadInput(f"arm {self.label}: its temperature must be a number from 0, not {self.temperature!r}")
         if self.template is not None and "{question}" not in self.template:
             raise BadInput(f"arm {self.label}: its template must say where the question goes with {{question}}")
         if self.api not in ("chat", "responses"):
@@ -122,6 +125,10 @@ class Arm:
     def prompt(self, question: str) -> str:
         """The question as this arm puts it."""
         return question if self.template is None else self.template.replace("{question}", question)
+
+
+def _is_temperature(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -627,14 +627,22 @@ BAD_CONTROLLERS: dict[str, tuple[Callable[[Side, Any], Any], str]] = {
 for amount in (0, -1, float("nan"), float("inf"), True, "much", [1]):
     BAD_CONTROLLERS[f"ceiling {amount}"] = (partial(_with_ceiling, amount), "the ceiling must be")
 
-IMAGE = [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]}]
+
+def _with_part(kind: str) -> list[dict[str, Any]]:
+    part = {"type": kind, kind: {"url": "data:image/png;base64,AAAA", "data": "AAAA", "file_data": "AAAA"}}
+    return [{"role": "user", "content": [{"type": "text", "text": QUESTION}, part]}]
+
+
 BAD_QUESTIONS: dict[str, tuple[Any, dict[str, Any], str]] = {
     "empty": ("  ", {}, "the question is empty"),
     "empty messages": ([{"role": "user", "content": ""}], {}, "messages are empty"),
     "no messages": ([], {}, "messages are empty"),
     "nothing": (None, {}, "must be a text or a list of messages"),
     "texts": (["six", "times"], {}, "must be a text or a list of messages"),
-    "image": (IMAGE, {}, "'image_url' cannot be governed"),
+    "image": (_with_part("image_url"), {}, "'image_url' cannot be governed: send text only"),
+    "sound": (_with_part("input_audio"), {}, "'input_audio' cannot be governed: send text only"),
+    "file": (_with_part("file"), {}, "'file' cannot be governed: send text only"),
+    "half a character": ("six \ud800 seven", {}, "cannot be written as JSON: half a character"),
     "extract": (QUESTION, {"extract": "numbr"}, "no extractor is called"),
     "verifier": (QUESTION, {"verifier": 7}, "a verifier must be"),
     "tool": (QUESTION, {"tools": [lambda: 1]}, "use def instead of lambda"),

@@ -232,6 +232,15 @@ def test_an_unknown_price_is_an_error(model: str, url: str | None) -> None:
         assert "secret" not in str(caught.value)
 
 
+def test_a_misspelt_effort_is_recognised() -> None:
+    """A model's name that ends in what looks like an effort says so, where the model before it has a price."""
+    with pytest.raises(UnknownPrice, match="there is one for 'gpt-5-mini', but 'hgih' is no effort: they are none, "):
+        book().lookup("gpt-5-mini:hgih", OPENAI)
+    with pytest.raises(UnknownPrice) as caught:
+        book().lookup("llama3:8b", OPENAI)
+    assert "effort" not in str(caught.value)
+
+
 def test_the_callers_own_price_comes_first() -> None:
     """An override holds on every host, without a warning, under its exact name."""
     own = Price.per_mtok(input=1, output=3)
