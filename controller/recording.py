@@ -127,6 +127,8 @@ class _Run:
             client, arms, Fixed(), account=account, prices=prices, retries=retries, min_output_tokens=MOST_TOKENS
         )
         self.arms = whole.arms
+        for arm in self.arms:
+            whole.price_date(arm)  # refuses an arm without a price before another is paid for
         names = [(item.dataset, item.question_id) for item in questions]
         twice = next((name for (_, name), count in Counter(names).items() if count > 1), None)
         if twice is not None:

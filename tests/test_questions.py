@@ -24,7 +24,7 @@ def read_one(folder: Path, extract: str | None = None, **fields: Any) -> Item:
 
 def test_a_line_says_all_of_a_question(tmp_path: Path) -> None:
     """Every field of a line is the item's own."""
-    line = {
+    line: dict[str, Any] = {
         "question_id": "q7",
         "question": "three or four?",
         "answer": "Four",

@@ -112,7 +112,7 @@ def test_one_recorder_serves_two_runs(path: Path, client: Any) -> None:
 
 def test_the_order_is_shuffled_by_the_seed(path: Path, client: Any) -> None:
     """Arms and questions come mixed, in the same order for the same seed: a provider's drift falls on all alike."""
-    orders = []
+    orders: list[list[str]] = []
     for seed in (0, 0, 1):
         with LoopbackServer(Reply()) as server:
             make(path.with_name(f"{len(orders)}.jsonl"), client(server), attempts=10, arms=[ARM, BIG], seed=seed)
@@ -319,8 +319,8 @@ def test_a_run_that_cannot_be_meant_is_refused(path: Path, client: Any, options:
 
 
 def test_an_unknown_price_ends_the_run_at_once(path: Path, client: Any) -> None:
-    """A model that nobody priced is asked nothing."""
+    """A model that nobody priced is found before another arm has been paid for."""
     with LoopbackServer(Reply()) as server:
         with pytest.raises(UnknownPrice, match="nobody-priced-this"):
-            make(path, client(server), arms=["nobody-priced-this"])
+            make(path, client(server), arms=[ARM, "nobody-priced-this"])
         assert server.requests == []
