@@ -64,7 +64,7 @@ def read_table(path: str | Path) -> Table:
         if name.endswith((".jsonl", ".jsonl.gz")):
             return _read_lines(path)
     except OSError as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror or error}") from None
+        raise BadInput(f"{path} cannot be read: {error.strerror or str(error).splitlines()[0]}") from None
     raise BadInput(f"{path} is no recording by its name: it must end in .jsonl, .jsonl.gz or .parquet")
 
 
@@ -110,7 +110,7 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes | None]]:
 def _object(line: bytes | None) -> dict[str, Any] | None:
     try:
         row = None if line is None else json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
 

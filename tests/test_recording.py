@@ -140,6 +140,15 @@ def test_a_cut_line_is_named_and_the_rest_kept(tmp_path: Path) -> None:
     assert found.notes == (str(caught[0].message),)
 
 
+def test_endless_nesting_is_damage(tmp_path: Path) -> None:
+    """A line that nests without end is damaged like any other: named and left out."""
+    path = write(tmp_path / "run.jsonl", [make_row()])
+    with path.open("a") as file:
+        file.write("[" * 200_000)
+    with pytest.warns(DamagedRecording, match="line 2 cannot be read"):
+        assert load_recording(path).attempt.tolist() == [0]
+
+
 @pytest.mark.parametrize("keep", [0.5, 0.9])
 def test_a_cut_gzip_keeps_what_came_before(tmp_path: Path, keep: float) -> None:
     """A gzip stream that breaks off gives the attempts before the break, and a warning."""
