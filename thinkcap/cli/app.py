@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import warnings
 from typing import Annotated, NoReturn
@@ -16,7 +17,6 @@ __all__ = ["app", "main"]
 app = typer.Typer(
     name="thinkcap",
     help="Put a cap on what a question may cost, and spend what is under the cap where thinking helps most.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -40,6 +40,7 @@ def _root(
     pass
 
 
+@functools.cache  # once, however often main() is called
 def _register() -> None:
     from thinkcap.cli.demo import demo
     from thinkcap.cli.record import record
@@ -57,14 +58,27 @@ def main() -> NoReturn:
     _register()
     warnings.showwarning = _warn
     try:
-        app(standalone_mode=True)
+        code = app(sys.argv[1:] or ["--help"], prog_name="thinkcap", standalone_mode=False)
     except ThinkcapError as error:
-        _say(f"thinkcap: {error}")
-        sys.exit(2)
-    except KeyboardInterrupt:
+        _fail(str(error))
+    except Exception as error:
+        say = getattr(error, "format_message", None)  # typer keeps the classes of its usage errors to itself
+        if say is None:
+            raise
+        command = getattr(getattr(error, "ctx", None), "command_path", "thinkcap")
+        _fail(f"{say().rstrip('.')} (see {command} --help)")
+    if code == _INTERRUPTED:
         _say("thinkcap: interrupted")
-        sys.exit(130)
-    sys.exit(0)
+    sys.exit(code or 0)
+
+
+_INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells count it."""
+
+
+def _fail(what: str) -> NoReturn:
+    _say(f"thinkcap: {what}")
+    sys.exit(2)
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:

@@ -74,7 +74,8 @@ def where(base_url: str | None, price: Sequence[str] | None, *, local: bool) -> 
     if not local:
         from thinkcap.controller import make_client
 
-        yield Where(make_client(base_url), prices)
+        with make_client(base_url) as client:
+            yield Where(client, prices)
         return
     if base_url is not None:
         raise BadInput("--local and --base-url exclude each other")

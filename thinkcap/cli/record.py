@@ -21,7 +21,7 @@ from thinkcap.cli.options import (
     where,
 )
 from thinkcap.cli.show import bar, print_json
-from thinkcap.policies import BadInput, show_usd
+from thinkcap.policies import nano_usd, show_usd
 
 __all__ = ["record"]
 
@@ -55,13 +55,12 @@ def record(
     Every attempt is on disk as soon as it is paid for. Run the same command again after an interruption, or with
     more attempts: what the file holds is not asked, or paid, twice.
     """
-    if not output.endswith(".jsonl"):
-        raise BadInput(f"record writes JSON lines: name the recording something.jsonl, not {output!r}")
     arms = read_arms(arm, api=api, max_output_tokens=max_output_tokens, temperature=temperature, local=local)
     from thinkcap.controller import Account, Recorder, read_questions
     from thinkcap.controller import record as make
 
     items = read_questions(questions, extract=extract)
+    nano_usd(budget, "--budget")  # refused by the option's own name
     account = Account(budget, name="record")
     about = {"command": shlex.join(["thinkcap", *sys.argv[1:]]), "seed": seed}
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,10 +44,12 @@ def replay(
 
     A rule about one arm (fixed, vote, lead, adaptive-consistency, esc) is replayed on each arm.
     """
-    from thinkcap.evals import load_recording
+    from thinkcap.evals import DamagedRecording, load_recording
     from thinkcap.evals import replay as run
 
-    found = load_recording(recording or _shipped(), dataset=dataset, arms=arm)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DamagedRecording)  # it is among the notes, which are shown
+        found = load_recording(recording or _shipped(), dataset=dataset, arms=arm)
     plans = [plan for text in policy or ["fixed"] for plan in _plans(text, found, arm)]
     rows: list[Summary] = []
     notes: list[str] = list(found.notes)
@@ -69,9 +72,9 @@ def replay(
 
 
 def _shipped() -> str:
-    from thinkcap.cli.shipped import recording
+    from thinkcap.demo import recording_path
 
-    return str(recording())
+    return str(recording_path())
 
 
 def _plans(text: str, recording: Recording, arms: Sequence[str] | None) -> list[tuple[str, Policy]]:
@@ -85,6 +88,8 @@ def _plans(text: str, recording: Recording, arms: Sequence[str] | None) -> list[
 
 def _show(rows: Sequence[Summary], notes: Sequence[str], *, as_json: bool) -> None:
     if as_json:
+        for note in notes:
+            warnings.warn(note, stacklevel=2)  # on standard error, beside the JSON
         print_json([_json(row) for row in rows])
         return
     cells = [

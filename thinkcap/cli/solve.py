@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import typer
@@ -61,11 +63,15 @@ def solve(
     text = sys.stdin.read() if question == "-" else question
     arms = read_arms(arm, api=api, max_output_tokens=max_output_tokens, temperature=temperature, local=local)
     made: list[Attempt] = []
-    with where(base_url, price, local=local) as place:
+    with ExitStack() as stack:
+        place = stack.enter_context(where(base_url, price, local=local))
         from thinkcap.controller import Account, Ceiling, Controller, Recorder
 
-        account = Account(Ceiling(usd=ceiling, seconds=seconds), name="solve", ledger=ledger)
-        recorder = None if record is None else Recorder(record)
+        # in a ledger that is shared, every question has an account of its own
+        name = "solve" if ledger is None else f"solve #{secrets.token_hex(6)}"
+        limit = Ceiling(usd=ceiling, seconds=seconds)
+        account = stack.enter_context(Account(limit, name=name, ledger=ledger))
+        recorder = None if record is None else stack.enter_context(Recorder(record))
         controller = Controller(
             place.client,
             arms,
@@ -90,7 +96,7 @@ def solve(
             except KeyboardInterrupt:
                 _show_interrupted(made, account.receipt(), as_json=as_json)
                 raise typer.Exit(130) from None
-    _show(outcome, ceiling, as_json=as_json)
+        _show(outcome, account.receipt(), as_json=as_json)
 
 
 def _pattern(text: str) -> Any:
@@ -102,7 +108,7 @@ def _pattern(text: str) -> Any:
         raise BadInput(f"--verify {text!r} is not a regular expression: {error}") from None
 
 
-def _show(outcome: Outcome, ceiling: str, *, as_json: bool) -> None:
+def _show(outcome: Outcome, receipt: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -110,15 +116,15 @@ def _show(outcome: Outcome, ceiling: str, *, as_json: bool) -> None:
                 "text": outcome.text,
                 "reason": outcome.reason.value,
                 "agreement": outcome.agreement,
-                "spent_usd": str(outcome.spent_usd),
-                "ceiling_usd": ceiling,
+                "spent_usd": receipt["spent_usd"],
+                "ceiling_usd": receipt["ceiling_usd"],
                 "attempts": [_attempt(attempt) for attempt in outcome.attempts],
-                "receipt": outcome.receipt,
+                "receipt": receipt,
             }
         )
         return
     typer.echo("no answer" if outcome.answer is None else outcome.answer)
-    _attempts(outcome.attempts, f"{outcome.reason.value}: {show_usd(outcome.spent_nusd)} of ${ceiling} spent")
+    _attempts(outcome.attempts, f"{outcome.reason.value}: ${receipt['spent_usd']} of ${receipt['ceiling_usd']} spent")
 
 
 def _show_interrupted(made: list[Attempt], receipt: dict[str, Any], *, as_json: bool) -> None:
