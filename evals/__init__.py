@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thinkcap.evals.exact import majority_accuracy, pass_at_k
+from thinkcap.evals.picture import Panel, Point, picture
 from thinkcap.evals.reading import DamagedRecording
 from thinkcap.evals.recording import Recording, load_recording
 from thinkcap.evals.replay import Replay, Summary, replay
@@ -11,6 +12,8 @@ from thinkcap.evals.statistics import Interval, bootstrap_mean, paired_differenc
 __all__ = [
     "DamagedRecording",
     "Interval",
+    "Panel",
+    "Point",
     "Recording",
     "Replay",
     "Summary",
@@ -19,5 +22,6 @@ __all__ = [
     "majority_accuracy",
     "paired_difference",
     "pass_at_k",
+    "picture",
     "replay",
 ]

@@ -72,6 +72,7 @@ class Replay:
         usd: dollars.  (questions,)
         output_tokens: including hidden reasoning.  (questions,)
         attempts: how many were made.  (questions,)
+        most_nusd: the most any one episode cost, in nano-dollars.
         reasons: why the episodes ended, over all questions and permutations.
         mc_error: standard error of the mean accuracy over permutations; NaN for a single one.
         notes: what to know when reading the figures, a line each.
@@ -86,6 +87,7 @@ class Replay:
     usd: NDArray[np.float64]
     output_tokens: NDArray[np.float64]
     attempts: NDArray[np.float64]
+    most_nusd: int
     reasons: Mapping[Reason, int]
     mc_error: float
     notes: tuple[str, ...]
@@ -225,6 +227,7 @@ class _Desk:
             usd=self.nusd.mean(axis=1) / NANO,
             output_tokens=self.tokens.mean(axis=1),
             attempts=self.made.mean(axis=1),
+            most_nusd=int(self.nusd.max(initial=0)),
             reasons=dict(self.reasons),
             mc_error=_mc_error(self.right),
             notes=(*self.recording.notes, *self._notes()),

@@ -31,6 +31,7 @@ SDK_BOUNDARY = {
     "thinkcap.controller.clients": "makes the command's client from the environment",
     "thinkcap.controller.govern": "overrides the client's request",
     "thinkcap.controller.controller": "tells a sync client from an async one",
+    "thinkcap.controller.local.server": "makes the clients of its own server",
     "thinkcap.controller.recording": "takes the client to record with",
     "thinkcap.controller.retries": "tells the SDK's errors apart",
     "thinkcap.controller.wire": "writes a pydantic model's schema as the SDK does",

@@ -10,7 +10,7 @@ from thinkcap.controller.local.fetch import (
     fetch_model,
     model_path,
 )
-from thinkcap.controller.local.server import LocalServer, default_threads
+from thinkcap.controller.local.server import LocalServer, check_installed, default_threads
 
 __all__ = [
     "MODEL_NAME",
@@ -18,6 +18,7 @@ __all__ = [
     "MODEL_SHA256",
     "LocalServer",
     "cache_folder",
+    "check_installed",
     "default_threads",
     "fetch_model",
     "model_path",

@@ -23,10 +23,12 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+import openai
+
 from thinkcap.controller.local.fetch import MODEL_NAME, cache_folder
 from thinkcap.policies.errors import BadInput, LocalModelFailed
 
-__all__ = ["LocalServer", "default_threads"]
+__all__ = ["LocalServer", "check_installed", "default_threads"]
 
 CONTEXT_TOKENS = 1024
 """Tokens of prompt and output together that one slot holds."""
@@ -103,6 +105,16 @@ class LocalServer:
             raise LocalModelFailed("the local server is not running; use it inside 'with LocalServer(path) as server:'")
         return f"{self._address}/v1"
 
+    def client(self) -> openai.OpenAI:
+        """A client of this server, past any proxy the environment names; it carries no key."""
+        http = openai.DefaultHttpxClient(trust_env=False)
+        return openai.OpenAI(base_url=self.base_url, api_key="none", max_retries=0, http_client=http)
+
+    def async_client(self) -> openai.AsyncOpenAI:
+        """The same, asynchronous."""
+        http = openai.DefaultAsyncHttpxClient(trust_env=False)
+        return openai.AsyncOpenAI(base_url=self.base_url, api_key="none", max_retries=0, http_client=http)
+
     def __enter__(self) -> Self:
         """Start the server and wait until it answers, about 5 seconds on a small machine and at most 60.
 
@@ -111,7 +123,7 @@ class LocalServer:
         """
         if self._child is not None:
             raise LocalModelFailed("this local server is running already; make another LocalServer for a second one")
-        _check_installed()
+        check_installed()
         until = time.monotonic() + _START_SECONDS
         try:
             self._child = self._spawn()
@@ -194,7 +206,8 @@ class LocalServer:
             self.log = None
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
+    """Refuse at once where the server is not installed, before anything is fetched for it."""
     if importlib.util.find_spec("xllamacpp") is None:
         raise LocalModelFailed(
             "the local model's server is not installed: pip install 'thinkcap[local]'; "

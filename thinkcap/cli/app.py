@@ -8,8 +8,8 @@ import warnings
 from typing import Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
+from thinkcap.cli.show import say
 from thinkcap.policies import ThinkcapError
 
 __all__ = ["app", "main"]
@@ -62,13 +62,13 @@ def main() -> NoReturn:
     except ThinkcapError as error:
         _fail(str(error))
     except Exception as error:
-        say = getattr(error, "format_message", None)  # typer keeps the classes of its usage errors to itself
-        if say is None:
+        told = getattr(error, "format_message", None)  # typer keeps the classes of its usage errors to itself
+        if told is None:
             raise
         command = getattr(getattr(error, "ctx", None), "command_path", "thinkcap")
-        _fail(f"{say().rstrip('.')} (see {command} --help)")
+        _fail(f"{told().rstrip('.')} (see {command} --help)")
     if code == _INTERRUPTED:
-        _say("thinkcap: interrupted")
+        say("thinkcap: interrupted")
     sys.exit(code or 0)
 
 
@@ -77,14 +77,10 @@ _INTERRUPTED = 130
 
 
 def _fail(what: str) -> NoReturn:
-    _say(f"thinkcap: {what}")
+    say(f"thinkcap: {what}")
     sys.exit(2)
 
 
 def _warn(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
     if issubclass(category, UserWarning):
-        _say(f"thinkcap: note: {message}")
-
-
-def _say(line: str) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(" ".join(line.split()))
+        say(f"thinkcap: note: {message}")

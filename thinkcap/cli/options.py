@@ -104,7 +104,7 @@ def read_arms(
     if local:
         from thinkcap.cli.local import local_arms
 
-        return local_arms(texts, api=kind)
+        return local_arms(texts, api=kind, max_output_tokens=max_output_tokens, temperature=temperature)
     return [
         Arm.parse(text, api=kind, max_output_tokens=max_output_tokens, temperature=temperature) for text in texts or ()
     ]

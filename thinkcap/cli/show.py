@@ -10,10 +10,10 @@ from typing import Any, Protocol
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-__all__ = ["Bar", "bar", "print_json", "table"]
+__all__ = ["Bar", "bar", "print_json", "say", "table"]
 
 
 class Bar(Protocol):
@@ -43,13 +43,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], cap
 
 
 @contextmanager
-def bar(what: str, total: float | None = None) -> Iterator[Bar]:
-    """A progress bar on a terminal; nothing in a pipe."""
+def bar(what: str, total: float | None = None, *, unit: str | None = None) -> Iterator[Bar]:
+    """A progress bar on a terminal; nothing in a pipe. ``unit="bytes"`` shows sizes instead of counts."""
     console = Console(stderr=True)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        DownloadColumn() if unit == "bytes" else MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
         transient=True,
@@ -61,3 +61,8 @@ def bar(what: str, total: float | None = None) -> Iterator[Bar]:
             progress.update(task, completed=done, total=total, description=text or what)
 
         yield show
+
+
+def say(line: str) -> None:
+    """One line on standard error, whatever it holds."""
+    Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(" ".join(line.split()))

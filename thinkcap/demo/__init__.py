@@ -1,0 +1,40 @@
+"""The demo: a real small model asked at low effort, at high effort, and under a policy, side by side."""
+
+from thinkcap.demo.arms import CEILING_USD, PRICES, arms, policies
+from thinkcap.demo.compare import Comparison, Side, verdict
+from thinkcap.demo.families import (
+    FAMILIES,
+    RECORDED_EACH,
+    RECORDED_SEED,
+    SHIPPED,
+    Family,
+    fresh_questions,
+    fresh_seed,
+    make_questions,
+)
+from thinkcap.demo.live import compare_live
+from thinkcap.demo.recorded import compare_recorded
+from thinkcap.demo.shipped import recording_path
+from thinkcap.demo.show import draw
+
+__all__ = [
+    "CEILING_USD",
+    "FAMILIES",
+    "PRICES",
+    "RECORDED_EACH",
+    "RECORDED_SEED",
+    "SHIPPED",
+    "Comparison",
+    "Family",
+    "Side",
+    "arms",
+    "compare_live",
+    "compare_recorded",
+    "draw",
+    "fresh_questions",
+    "fresh_seed",
+    "make_questions",
+    "policies",
+    "recording_path",
+    "verdict",
+]

@@ -1,0 +1,41 @@
+"""The comparison as a picture, beside the published case it is a small copy of."""
+
+from __future__ import annotations
+
+from thinkcap.demo.compare import Comparison
+from thinkcap.demo.published import O3_HIGH, O3_LOW
+from thinkcap.evals import Panel, Point, picture
+
+__all__ = ["draw"]
+
+
+def draw(found: Comparison) -> str:
+    """Accuracy against cost, ours and o3's, as the text of an SVG file."""
+    points = []
+    for name, side in found.sides.items():
+        accuracy = side.interval
+        points.append(Point(name, float(side.usd.mean()), accuracy.mean, accuracy.low, accuracy.high))
+    how = f"asked live, seed {found.seed}" if found.live else "the shipped recording, replayed"
+    ours = Panel(
+        f"{found.model}: what more thinking buys",
+        "dollars per question (log)",
+        points,
+        note=f"{found.questions} questions, {how}; 95 % intervals",
+        show_cost=_dollars,
+    )
+    theirs = Panel(
+        "o3 on ARC-AGI-1, as published",
+        "tokens per task (log)",
+        [Point("o3 low", *O3_LOW), Point("o3 high", *O3_HIGH)],
+        note="172 times the compute for 12 points (ARC Prize, 2024)",
+        show_cost=_count,
+    )
+    return picture([ours, theirs])
+
+
+def _dollars(cost: float) -> str:
+    return f"${cost:.7f}".rstrip("0")
+
+
+def _count(tokens: float) -> str:
+    return f"{tokens / 1e6:g}M"
