@@ -18,7 +18,7 @@ LOW, MEDIUM, HIGH = "low", "medium", "high"
 PRICES: Mapping[str, Price] = {MODEL_NAME: Price.per_mtok(input="0.05", output="0.40")}
 """What the small model is taken to cost: it runs here for nothing, so a small hosted model's list price stands in."""
 
-CEILING_USD = "0.0005"
+CEILING_USD = "0.0002"
 """Dollars one question of the demo may cost."""
 
 VOTES = 8

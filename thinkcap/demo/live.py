@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from thinkcap.controller import Account, AsyncController, Ceiling, Price, Retries
-from thinkcap.controller.local import LocalServer
 from thinkcap.demo.compare import Comparison, Side
-from thinkcap.policies import Arm, Item, Outcome, Policy, Reason, nano_usd
+from thinkcap.policies import Arm, Item, Outcome, Policy, Reason, nano_usd, usd
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 __all__ = ["compare_live"]
 
@@ -21,8 +24,16 @@ Progress = Callable[[int, int, int], None]
 _AT_ONCE = 8
 
 
+class Server(Protocol):
+    """What is asked: the running local server, or anything else that gives a client."""
+
+    def async_client(self) -> AsyncOpenAI:
+        """A client of it."""
+        ...
+
+
 def compare_live(
-    server: LocalServer,
+    server: Server,
     items: Sequence[Item],
     arms: Sequence[Arm],
     policies: Mapping[str, Policy],
@@ -54,7 +65,7 @@ def compare_live(
 class _Run:
     def __init__(
         self,
-        server: LocalServer,
+        server: Server,
         items: Sequence[Item],
         arms: Sequence[Arm],
         policies: Mapping[str, Policy],
@@ -68,11 +79,11 @@ class _Run:
         self.until = time.monotonic() + seconds
         self.progress = progress
         self.outcomes: dict[tuple[int, str], Outcome] = {}
-        self.account = Account(Ceiling(usd=len(items) * len(policies) * float(ceiling_usd)), name="demo")
-        client = server.async_client()
+        self.account = Account(Ceiling(usd=usd(len(items) * len(policies) * self.ceiling)), name="demo")
+        self.client = server.async_client()
         self.controllers = {
             name: AsyncController(
-                client,
+                self.client,
                 arms,
                 policy,
                 ceiling=ceiling_usd,
@@ -107,6 +118,7 @@ class _Run:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self.client.close()
         return ended
 
     async def _one(self, places: asyncio.Semaphore, index: int, name: str) -> None:
