@@ -16,7 +16,8 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#
 _SHAPES = ("circle", "square", "diamond", "triangle")
 _WIDTH, _HEIGHT = 460, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 56, 56
-_INK, _FAINT = "#1a1a1a", "#d9d9d9"
+_CHARACTER = 7.2  # width of a letter in a label
+_INK, _QUIET, _FAINT = "#1a1a1a", "#555555", "#d9d9d9"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,18 @@ class _Axes:
     def draw(self) -> list[str]:
         parts = [_text(_LEFT, 24, self.panel.title, size=15, weight="600")]
         if self.panel.note:
-            parts.append(_text(_LEFT, 42, self.panel.note, size=11, colour="#555555"))
+            parts.append(_text(_LEFT, 42, self.panel.note, size=11, colour=_QUIET))
         parts += self._grid()
         middle = (_LEFT + _WIDTH - _RIGHT) / 2
         parts.append(_text(middle, _HEIGHT - 14, self.panel.cost, anchor="middle", size=12))
         for number, point in enumerate(self.panel.points):
-            parts += self._point(point, _COLOURS[number % len(_COLOURS)], _SHAPES[number % len(_SHAPES)])
+            parts += self._point(point, *_style(number))
+        taken = [self._bar(point) for point in self.panel.points]
+        for number, point in enumerate(self.panel.points):
+            box = self._place(point, taken)
+            taken.append(box)
+            colour = _style(number)[0]
+            parts.append(_text(box.left + 2, box.bottom - 4, _label(point), colour=colour, weight="600"))
         return parts
 
     def _grid(self) -> list[str]:
@@ -139,19 +146,53 @@ class _Axes:
                 for end in (low, high)
             ]
         parts.append(_mark(x, y, colour, shape))
-        right = x > _LEFT + 0.62 * (_WIDTH - _LEFT - _RIGHT)
-        label = f"{point.label}  {100 * point.accuracy:.1f} %"
-        parts.append(
-            _text(
-                x - 11 if right else x + 11,
-                y - 8,
-                label,
-                anchor="end" if right else "start",
-                colour=colour,
-                weight="600",
-            )
-        )
         return parts
+
+    def _bar(self, point: Point) -> _Box:
+        """What a point and its interval cover."""
+        x, y = self.x(point.cost), self.y(point.accuracy)
+        top = y if point.high is None else self.y(point.high)
+        bottom = y if point.low is None else self.y(point.low)
+        return _Box(x - 9, min(top, y - 9), x + 9, max(bottom, y + 9))
+
+    def _place(self, point: Point, taken: Sequence[_Box]) -> _Box:
+        """Where a point's label covers nothing: beside the point, else above or below its interval."""
+        width, bar = _CHARACTER * len(_label(point)) + 4, self._bar(point)
+        x, y = self.x(point.cost), self.y(point.accuracy)
+        corners = [
+            (x + 10, y - 20),
+            (x - 10 - width, y - 20),
+            (x + 10, y + 4),
+            (x - 10 - width, y + 4),
+            (x - width / 2, bar.top - 18),
+            (x - width / 2, bar.bottom + 2),
+            (x - width + 10, bar.top - 18),
+            (x - 10, bar.bottom + 2),
+        ]
+        boxes = [_Box(left, top, left + width, top + 16) for left, top in corners]
+        inside = [box for box in boxes if box.left >= _LEFT and box.right <= _WIDTH and box.bottom <= _HEIGHT - _BOTTOM]
+        return next((box for box in inside if not any(box.meets(other) for other in taken)), (inside or boxes)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def meets(self, other: _Box) -> bool:
+        return (
+            self.left < other.right and other.left < self.right and self.top < other.bottom and other.top < self.bottom
+        )
+
+
+def _style(number: int) -> tuple[str, str]:
+    return _COLOURS[number % len(_COLOURS)], _SHAPES[number % len(_SHAPES)]
+
+
+def _label(point: Point) -> str:
+    return f"{point.label}  {100 * point.accuracy:.1f} %"
 
 
 def _mark(x: float, y: float, colour: str, shape: str) -> str:
@@ -171,7 +212,9 @@ def _mark(x: float, y: float, colour: str, shape: str) -> str:
 def _text(
     x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, colour: str = _INK, weight: str = "400"
 ) -> str:
+    halo = "" if colour in (_INK, _QUIET) else ' stroke="#ffffff" stroke-width="4" paint-order="stroke"'
     return (
-        f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}" fill="{colour}">'
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" font-weight="{weight}"'
+        f' fill="{colour}"{halo}>'
         f"{escape(text)}</text>"
     )

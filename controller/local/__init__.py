@@ -10,7 +10,7 @@ from thinkcap.controller.local.fetch import (
     fetch_model,
     model_path,
 )
-from thinkcap.controller.local.server import LocalServer, check_installed, default_threads
+from thinkcap.controller.local.server import LocalServer, check_installed, default_threads, is_installed
 
 __all__ = [
     "MODEL_NAME",
@@ -21,5 +21,6 @@ __all__ = [
     "check_installed",
     "default_threads",
     "fetch_model",
+    "is_installed",
     "model_path",
 ]

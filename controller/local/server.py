@@ -28,7 +28,7 @@ import openai
 from thinkcap.controller.local.fetch import MODEL_NAME, cache_folder
 from thinkcap.policies.errors import BadInput, LocalModelFailed
 
-__all__ = ["LocalServer", "check_installed", "default_threads"]
+__all__ = ["LocalServer", "check_installed", "default_threads", "is_installed"]
 
 CONTEXT_TOKENS = 1024
 """Tokens of prompt and output together that one slot holds."""
@@ -206,9 +206,14 @@ class LocalServer:
             self.log = None
 
 
+def is_installed() -> bool:
+    """Whether the server's package is installed; it has no wheel for some platforms."""
+    return importlib.util.find_spec("xllamacpp") is not None
+
+
 def check_installed() -> None:
     """Refuse at once where the server is not installed, before anything is fetched for it."""
-    if importlib.util.find_spec("xllamacpp") is None:
+    if not is_installed():
         raise LocalModelFailed(
             "the local model's server is not installed: pip install 'thinkcap[local]'; "
             f"where it has no wheel for this platform, {_RECORDED}"

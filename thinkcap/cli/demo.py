@@ -42,7 +42,7 @@ def demo(
     its ceiling.
     """
     started = time.monotonic()
-    found = _replayed(seed) if recorded else _asked(questions, seconds, seed)
+    found = _replayed(seed) if recorded or not _server_here() else _asked(questions, seconds, seed)
     target = picture or (None if as_json else _PICTURE)
     if found.questions:
         if target is not None:
@@ -58,6 +58,19 @@ def demo(
     raise typer.Exit(_exit_code(found))
 
 
+def _server_here() -> bool:
+    """Whether the model can be asked here; says so in a line where it cannot."""
+    from thinkcap.controller.local import is_installed
+
+    if is_installed():
+        return True
+    say(
+        "thinkcap: note: the local model's server is not installed (pip install 'thinkcap[local]'; not every platform "
+        "has a wheel of it), so this is the recorded run"
+    )
+    return False
+
+
 def _exit_code(found: Comparison) -> int:
     if not found.held:
         return 1
@@ -67,7 +80,7 @@ def _exit_code(found: Comparison) -> int:
 
 
 def _asked(questions: int, seconds: float, seed: int | None) -> Comparison:
-    """The comparison, live; the recorded one where the model's server cannot be had on this platform."""
+    """The comparison, live."""
     from thinkcap.cli.local import local_server
     from thinkcap.demo import CEILING_USD, PRICES, arms, compare_live, fresh_questions, fresh_seed, policies
 
@@ -122,7 +135,7 @@ def _show(found: Comparison, target: str | None, seconds: float) -> None:
                 name,
                 f"{accuracy.mean:.1%}",
                 f"{accuracy.low:.1%} to {accuracy.high:.1%}",
-                f"${side.usd.mean():.7f}",
+                f"${1000 * side.usd.mean():.4f}",
                 f"{side.attempts.mean():.2f}",
                 show_usd(side.most_nusd),
                 show_usd(found.ceiling_nusd),
@@ -133,7 +146,7 @@ def _show(found: Comparison, target: str | None, seconds: float) -> None:
         if found.live
         else f"{found.model}, the shipped recording replayed: {found.questions} questions"
     )
-    columns = ["policy", "right", "95 % interval", "$ / question", "attempts", "dearest question", "ceiling"]
+    columns = ["policy", "right", "95 % interval", "$ / 1,000 questions", "attempts", "dearest question", "ceiling"]
     table(how, columns, rows)
     for line in verdict(found):
         typer.echo(line)

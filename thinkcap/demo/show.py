@@ -14,11 +14,11 @@ def draw(found: Comparison) -> str:
     points = []
     for name, side in found.sides.items():
         accuracy = side.interval
-        points.append(Point(name, float(side.usd.mean()), accuracy.mean, accuracy.low, accuracy.high))
+        points.append(Point(name, 1000 * float(side.usd.mean()), accuracy.mean, accuracy.low, accuracy.high))
     how = f"asked live, seed {found.seed}" if found.live else "the shipped recording, replayed"
     ours = Panel(
         f"{found.model}: what more thinking buys",
-        "dollars per question (log)",
+        "dollars per 1,000 questions (log)",
         points,
         note=f"{found.questions} questions, {how}; 95 % intervals",
         show_cost=_dollars,
@@ -34,7 +34,7 @@ def draw(found: Comparison) -> str:
 
 
 def _dollars(cost: float) -> str:
-    return f"${cost:.7f}".rstrip("0")
+    return f"${cost:g}"
 
 
 def _count(tokens: float) -> str:
