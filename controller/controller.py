@@ -11,7 +11,6 @@ import copy
 import inspect
 import itertools
 import secrets
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,27 +21,28 @@ import pydantic
 import tenacity
 
 from thinkcap.controller.account import Account
+from thinkcap.controller.advice import advice
+from thinkcap.controller.arms import default_policy, read_arms
 from thinkcap.controller.attempt import Ask, Check, Effect, Send, make_attempt
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.govern import govern_with, meter_of
+from thinkcap.controller.judging import in_time
 from thinkcap.controller.ledger import Entry
 from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, Quote, Seen, too_small
 from thinkcap.controller.price import Price
 from thinkcap.controller.pricing import PriceBook
 from thinkcap.controller.recorder import Recorder
 from thinkcap.controller.retries import Retries
+from thinkcap.controller.sending import create
 from thinkcap.controller.tools import as_text, failure, read_tools
-from thinkcap.controller.wire import Reply, Request, ResponseFormat, build, opening, read_reply
+from thinkcap.controller.wire import Reply, Request, ResponseFormat, opening, read_reply
 from thinkcap.policies import (
-    EFFORTS,
     Arm,
     Attempt,
     BadInput,
     CeilingReached,
     Dollars,
     Extract,
-    Ladder,
-    Lead,
     Offer,
     Outcome,
     Policy,
@@ -50,10 +50,7 @@ from thinkcap.policies import (
     Question,
     Reason,
     Room,
-    Verdict,
-    Verifier,
     Where,
-    check,
     drive,
     drive_async,
     episode,
@@ -66,9 +63,6 @@ __all__ = ["AsyncController", "Controller"]
 Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
 Messages = Sequence[Mapping[str, Any]]
 OnAttempt = Callable[[Question, Attempt], None]
-
-VERIFIER_SECONDS = 10.0
-"""Seconds after which a verifier counts as hanging; its answer is then not accepted, and the attempt says so."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,7 @@ class _Controller(Generic[Client]):
         min_output_tokens: int | None = None,
     ) -> None:
         self.clients: dict[str, Client] = dict(client) if isinstance(client, Mapping) else {"default": client}
-        self.arms = _read_arms(arms, self.clients, self._kind)
+        self.arms = read_arms(arms, self.clients, self._kind)
         self.policy = default_policy(self.arms) if policy is None else policy
         if not isinstance(self.policy, Policy):
             raise BadInput(f"policy must be a Policy such as Lead(2) or Vote(5), not {policy!r}")
@@ -273,7 +267,7 @@ class _Controller(Generic[Client]):
             return
         failed = [attempt for attempt in outcome.attempts if attempt.finish == "error"]
         if failed:
-            raise ProviderFailed(f"arm {failed[-1].arm.label}: {failed[-1].error}{_advice(failed[-1])}")
+            raise ProviderFailed(f"arm {failed[-1].arm.label}: {failed[-1].error}{advice(failed[-1])}")
         raise CeilingReached(f"{outcome.attempts[-1].error}", free=solve.account.available.nusd)
 
 
@@ -354,10 +348,10 @@ class Controller(_Controller[openai.OpenAI]):
     def _perform(self, solve: _Solve[openai.OpenAI], effect: Effect) -> Any:
         if isinstance(effect, Send):
             send = tenacity.Retrying(**solve.retry)
-            return send(lambda: _read(_create(solve.clients, effect.request), effect.request))
+            return send(lambda: _read(create(solve.clients, effect.request), effect.request))
         if isinstance(effect, Check):
             assert solve.ask.verifier is not None
-            return _in_time(solve.ask.verifier, effect.answer)
+            return in_time(solve.ask.verifier, effect.answer)
         try:
             return as_text(solve.ask.tools[effect.use.name].call(effect.use.arguments))
         except Exception as error:
@@ -402,12 +396,12 @@ class AsyncController(_Controller[openai.AsyncOpenAI]):
             request = effect.request
 
             async def once() -> Reply:
-                return _read(await _create(solve.clients, request), request)
+                return _read(await create(solve.clients, request), request)
 
             return await tenacity.AsyncRetrying(**solve.retry)(once)
         if isinstance(effect, Check):
             assert solve.ask.verifier is not None
-            return await asyncio.to_thread(_in_time, solve.ask.verifier, effect.answer)
+            return await asyncio.to_thread(in_time, solve.ask.verifier, effect.answer)
         try:
             result = solve.ask.tools[effect.use.name].call(effect.use.arguments)
             return as_text(await result if inspect.isawaitable(result) else result)
@@ -415,60 +409,8 @@ class AsyncController(_Controller[openai.AsyncOpenAI]):
             return failure(solve.ask.tools, effect.use, error)
 
 
-def _create(clients: Mapping[str, Any], request: Request) -> Any:
-    client = clients[request.client]
-    create = client.chat.completions.create if request.api == "chat" else client.responses.create
-    body = request.body
-    if (left := body.get("timeout")) is not None:
-        body = {**body, "timeout": _sooner(client.timeout, left)}
-    return create(**body)
-
-
-def _sooner(timeout: Any, left: float) -> Any:
-    """The client's own time-out, cut to the seconds left."""
-    if isinstance(timeout, (int, float)):
-        return min(timeout, left)
-    if isinstance(timeout, openai.Timeout):
-        limits = timeout.as_dict()
-        return openai.Timeout(**{name: left if limit is None else min(limit, left) for name, limit in limits.items()})
-    return left
-
-
 def _read(response: Any, request: Request) -> Reply:
     return read_reply(response, request.api)
-
-
-def default_policy(arms: Sequence[Arm]) -> Policy:
-    """First to lead by two votes on one arm; a ladder over several."""
-    if len(arms) == 1:
-        return Lead(2, most=8)
-    return Ladder((*((arm.label, 1) for arm in arms[:-1]), (arms[-1].label, 8)))
-
-
-def _read_arms(arms: Iterable[Arm | str], clients: Mapping[str, Any], kind: type[Any]) -> tuple[Arm, ...]:
-    if isinstance(arms, (str, Arm)):
-        arms = [arms]
-    arms = list(arms)
-    for arm in arms:
-        if not isinstance(arm, (Arm, str)):
-            raise BadInput(f"an arm must be an Arm or a text such as 'gpt-5-mini:low', not {arm!r}")
-    found = tuple(arm if isinstance(arm, Arm) else Arm.parse(arm) for arm in arms)
-    if not found:
-        raise BadInput("a controller needs at least one arm, such as Arm('gpt-5-mini', effort='low')")
-    labels = [arm.label for arm in found]
-    twice = next((label for label in labels if labels.count(label) > 1), None)
-    if twice is not None:
-        raise BadInput(f"two arms are called {twice!r}; give one of them a name=")
-    for name, client in clients.items():
-        if not isinstance(client, kind):
-            raise BadInput(f"client {name!r} must be an {kind.__name__} client, not {type(client).__name__}")
-    for arm in found:
-        if arm.effort is not None and arm.effort not in EFFORTS:
-            raise BadInput(f"arm {arm.label}: the SDK knows the efforts {', '.join(EFFORTS)}, not {arm.effort!r}")
-        if arm.client not in clients:
-            raise BadInput(f"arm {arm.label} asks client {arm.client!r}; there are: {', '.join(clients)}")
-        build(arm, [], cap=None)  # refuses what the arm's API does not have
-    return found
 
 
 def _check_count(count: object, what: str) -> None:
@@ -505,28 +447,3 @@ def _spare(meter: Meter, request: Request) -> int | None:
         calls=None if free.calls is None else max(0, free.calls - 1),
     )
     return quote.most(left)
-
-
-def _in_time(verify: Verifier, answer: str) -> Verdict:
-    """A verifier's verdict; one that hangs is left behind in its thread, and reported."""
-    verdicts: list[Verdict] = []
-    thread = threading.Thread(target=lambda: verdicts.append(check(verify, answer)), daemon=True, name="verifier")
-    thread.start()
-    thread.join(VERIFIER_SECONDS)
-    if verdicts:
-        return verdicts[0]
-    return Verdict(None, f"the verifier gave no verdict within {VERIFIER_SECONDS:g} s")
-
-
-def _advice(attempt: Attempt) -> str:
-    error = attempt.error or ""
-    if error.startswith(("AuthenticationError", "PermissionDeniedError")):
-        return " (check the API key)"
-    if error.startswith("NotFoundError"):
-        return " (check the model's name and the base URL)"
-    if error.startswith(("APIConnectionError", "APITimeoutError")):
-        return " (is the server running, and is the base URL right?)"
-    effort = attempt.arm.effort
-    if effort is not None and ("effort" in error or f"'{effort}'" in error):
-        return f" (leave out the effort {effort!r}, or choose another)"
-    return ""

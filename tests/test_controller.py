@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import thinkcap.controller.controller as controllers
+import thinkcap.controller.judging as judging
 from tests.governing import AT_ONCE, PRICES, QUESTION, SIDES, Side, billed, receipt_nusd, spent
 from tests.loopback import Fault, LoopbackServer, Received, Reply, unsupported_effort
 from thinkcap.controller import Account, AsyncController, Ceiling, Controller, Retries
+from thinkcap.controller.sending import sooner
 from thinkcap.policies import (
     Arm,
     Attempt,
@@ -161,7 +162,7 @@ def test_a_verifier_that_raises_is_reported(side: Side) -> None:
 
 def test_a_verifier_that_hangs_is_reported(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     """A verifier that gives no verdict in time is left behind; its answer is not accepted, and the attempt says so."""
-    monkeypatch.setattr(controllers, "VERIFIER_SECONDS", 0.02)
+    monkeypatch.setattr(judging, "VERIFIER_SECONDS", 0.02)
     release = threading.Event()
     with LoopbackServer(Reply()) as server:
         outcome = side.solve(side.controller(server, ceiling=1), extract="number", verifier=lambda _: release.wait())
@@ -567,10 +568,10 @@ def test_the_sooner_timeout_is_sent() -> None:
     """Each of a client's four time-outs is cut to the seconds left, and none is lengthened."""
     import openai
 
-    assert controllers._sooner(5.0, 60) == 5.0
-    assert controllers._sooner(500, 60) == 60
-    assert controllers._sooner(None, 60) == 60
-    cut = controllers._sooner(openai.Timeout(600, connect=5.0), 60)
+    assert sooner(5.0, 60) == 5.0
+    assert sooner(500, 60) == 60
+    assert sooner(None, 60) == 60
+    cut = sooner(openai.Timeout(600, connect=5.0), 60)
     assert (cut.connect, cut.read, cut.write, cut.pool) == (5.0, 60, 60, 60)
 
 

@@ -34,6 +34,7 @@ SDK_BOUNDARY = {
     "thinkcap.controller.local.server": "makes the clients of its own server",
     "thinkcap.controller.recording": "takes the client to record with",
     "thinkcap.controller.retries": "tells the SDK's errors apart",
+    "thinkcap.controller.sending": "cuts the SDK's time-out to the seconds left",
     "thinkcap.controller.wire": "writes a pydantic model's schema as the SDK does",
 }
 LOAD_AND_TELL = """
