@@ -104,7 +104,7 @@ def _figures(side: Side) -> dict[str, float]:
         "accuracy": accuracy.mean,
         "accuracy_low": accuracy.low,
         "accuracy_high": accuracy.high,
-        "usd": float(side.usd.mean()),
+        "usd": round(float(side.usd.mean()), 12),
         "attempts": float(side.attempts.mean()),
         "max_spent_usd": float(usd(side.most_nusd)),
     }
