@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,15 +27,17 @@ def test_the_python_code_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     with LoopbackServer(Reply(text="The answer is 220.", output_tokens=40)) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "none")
-        names: dict[str, object] = {}
+        names: dict[str, Any] = {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the loopback's prices are assumed
             for block in blocks("python"):
                 exec(block, names)
+        for client in (names["client"], names["controller"].clients["default"]):
+            client.close()
     account, outcome = names["account"], names["outcome"]
-    assert getattr(outcome, "answer", None) == "220"
-    assert 0 < getattr(outcome, "spent_usd", 0) < getattr(account, "spent", 0) < 0.5
-    assert len(server.billed) == 1 + len(getattr(outcome, "attempts", ()))
+    assert outcome.answer == "220"
+    assert 0 < outcome.spent_usd < account.spent < 0.5
+    assert len(server.billed) == 1 + len(outcome.attempts)
 
 
 def test_every_link_leads_somewhere() -> None:

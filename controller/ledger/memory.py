@@ -25,6 +25,7 @@ class MemoryLedger(Books):
 
     def __init__(self) -> None:
         self._stored: dict[str | int, Level | Entry] = {}  # accounts by path, entries by number
+        self._below: dict[str, list[int]] = {}  # numbers of the entries of each account and its descendants, rising
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._owner: int | None = None  # the thread that holds the lock
@@ -39,19 +40,30 @@ class MemoryLedger(Books):
         with self._lock:
             self._owner = me
             try:
-                rows = _Rows(self._stored, self._numbers)
+                rows = _Rows(self._stored, self._below, self._numbers)
                 yield rows
                 if write:
+                    rows.index()  # first: a number without its entry is passed over
                     self._stored.update(rows.changed)  # one step: an interrupt finds all of it done or nothing
             finally:
                 self._owner = None
 
 
 class _Rows:
-    def __init__(self, stored: dict[str | int, Level | Entry], numbers: Iterator[int]) -> None:
+    def __init__(
+        self, stored: dict[str | int, Level | Entry], below: dict[str, list[int]], numbers: Iterator[int]
+    ) -> None:
         self._stored = stored
+        self._below = below
         self._numbers = numbers
         self.changed: dict[str | int, Level | Entry] = {}
+        self._added: list[tuple[int, str]] = []
+
+    def index(self) -> None:
+        """Note under which accounts the new entries stand."""
+        for number, account in self._added:
+            for path in lineage(account):
+                self._below.setdefault(path, []).append(number)
 
     def levels(self, paths: Sequence[str]) -> tuple[Level, ...]:
         found = [self._stored.get(path) for path in paths]
@@ -62,7 +74,8 @@ class _Rows:
         return found if isinstance(found, Entry) else None
 
     def entries_below(self, path: str) -> Iterable[Entry]:
-        return [row for row in self._stored.values() if isinstance(row, Entry) and path in lineage(row.account)]
+        found = (self._stored.get(number) for number in self._below.get(path, ()))
+        return [entry for entry in found if isinstance(entry, Entry)]
 
     def add_level(self, level: Level) -> None:
         self.changed[level.path] = level
@@ -74,6 +87,7 @@ class _Rows:
         number = next(self._numbers)
         ticket = str(number)
         self.changed[number] = entry.under(ticket)
+        self._added.append((number, entry.account))
         return ticket
 
     def put_entry(self, entry: Entry) -> None:
