@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from thinkcap.controller.encodings import cached_encoding
@@ -132,7 +133,15 @@ def _turn_texts(turn: Any) -> Iterator[str]:
     from_tool = turn.get("role") in ("tool", "function")
     yield from _content_texts(turn.get("content"), quoted=from_tool)
     yield from _content_texts(turn.get("output"), quoted=True)
-    yield _rendered({key: value for key, value in turn.items() if key not in ("content", "output")})
+    rest = {key: value for key, value in turn.items() if key not in ("content", "output")}
+    role = rest.get("role")
+    yield _rendered_role(role) if len(rest) == 1 and isinstance(role, str) else _rendered(rest)
+
+
+@lru_cache(maxsize=64)
+def _rendered_role(role: str) -> str:
+    """What is left of a plain message, many times a call."""
+    return _rendered({"role": role})
 
 
 def _content_texts(content: Any, *, quoted: bool) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,7 @@ def cached_encoding(model: str) -> Encoding | None:
     return None if name is None else _load(name)
 
 
+@lru_cache(maxsize=1024)
 def _encoding_name(model: str) -> str | None:
     from tiktoken.model import MODEL_PREFIX_TO_ENCODING, MODEL_TO_ENCODING
 

@@ -122,6 +122,8 @@ class PriceBook:
             if not model or (priced.source == OVERRIDE and model not in self._overrides):
                 continue
             found = self._find(model, base_url, tier)
+            if found == priced:  # the usual case, and many times faster
+                return priced, False
             if isinstance(found, Price):
                 settled = dearest([found, priced])
                 return (settled, True) if _dearer(settled, priced) else (priced, False)
