@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from thinkcap.controller.ceiling import Ceiling
+from thinkcap.controller.later import catch_up
 from thinkcap.controller.ledger import receipt as receipts
 from thinkcap.controller.ledger.books import Ledger
 from thinkcap.controller.ledger.machine import check_name, free_of_all
@@ -107,7 +108,7 @@ class Account:
     @property
     def ledger(self) -> Ledger:
         """The ledger it is written in."""
-        return self._ledger
+        return self._caught_up
 
     @property
     def spent(self) -> Decimal:
@@ -131,7 +132,7 @@ class Account:
     @property
     def balance(self) -> Balance:
         """Its figures as integers: money in nano-dollars, output tokens, calls."""
-        return self._ledger.balance(self._path)
+        return self._caught_up.balance(self._path)
 
     @property
     def available(self) -> Limits:
@@ -139,7 +140,7 @@ class Account:
 
         Each is the least that it or one of its ancestors has free; None where none of them limits it.
         """
-        return free_of_all(self._ledger.levels(self._path))
+        return free_of_all(self._caught_up.levels(self._path))
 
     @property
     def seconds_left(self) -> float | None:
@@ -172,7 +173,7 @@ class Account:
         if self.seconds_left == 0:
             text = f"account {self._path!r}: its seconds are over: open another account, or allow more seconds"
             raise CeilingReached(text, free=self.available.nusd)
-        return self._ledger.reserve(self._path, amount, purpose, at=self._wall())
+        return self._caught_up.reserve(self._path, amount, purpose, at=self._wall())
 
     def settle(self, ticket: str, charge: Charge = _ALL_OF_IT) -> Entry:
         """Charge what a call came to; without a charge, all that was reserved. Settling again changes nothing.
@@ -221,11 +222,11 @@ class Account:
 
     def entries(self) -> tuple[Entry, ...]:
         """Its entries and its descendants', oldest first."""
-        return self._ledger.entries(self._path)
+        return self._caught_up.entries(self._path)
 
     def receipt(self) -> dict[str, Any]:
         """Where the money went, ready for JSON; money is exact text in dollars."""
-        return receipts.receipt(self._ledger.statement(self._path))
+        return receipts.receipt(self._caught_up.statement(self._path))
 
     # How it ends
 
@@ -242,6 +243,12 @@ class Account:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def _caught_up(self) -> Ledger:
+        """The ledger, once it holds what was left for later: the charge of a stream that was dropped unread."""
+        catch_up()
+        return self._ledger
 
     def _refuse_closed(self) -> None:
         handle: Account | None = self

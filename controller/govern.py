@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import openai
@@ -20,6 +20,7 @@ from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.meter import Meter, Ticket
 from thinkcap.controller.price import Price
 from thinkcap.controller.pricing import PriceBook
+from thinkcap.controller.streams import Reading, follow
 from thinkcap.policies.errors import BadInput, NotGoverned
 from thinkcap.policies.money import Dollars
 from thinkcap.policies.values import Api
@@ -41,10 +42,14 @@ def govern(
 ) -> Client:
     """A copy of a client, of the same type, whose every call is paid by an account and never past its ceiling.
 
-    ``chat.completions`` and ``responses`` (``create`` and ``parse``) are governed: each call reserves its worst
-    case before it is sent, with its output cap lowered to what the account can pay, and is settled by the usage
-    the provider reports. Reading requests and token counts pass; anything else raises :class:`NotGoverned`.
-    The SDK's own retries are off: they would be billed unseen.
+    ``chat.completions`` and ``responses`` (``create``, ``parse``, ``stream``, and both kinds of raw response) are
+    governed: each call reserves its worst case before it is sent, with its output cap lowered to what the account
+    can pay, and is settled by the usage the provider reports. Reading requests and token counts pass; anything else
+    raises :class:`NotGoverned`. The SDK's own retries are off: they would be billed unseen.
+
+    A stream is reserved for as long as it can be read. Read to its end it costs what was billed; closed, broken,
+    cancelled or dropped before, it is charged at its reservation. A chat stream is asked to tell its usage, which a
+    caller who did not ask for it does not see. Close a stream that you leave early, or open it in a ``with`` block.
 
     Args:
         client: an ``OpenAI`` or ``AsyncOpenAI`` client; it is left as it is. A governed one is re-targeted.
@@ -83,25 +88,37 @@ def _retarget(client: Any, meter: Meter) -> Any:
     return client
 
 
+def _copy(self: Any, **changes: Any) -> Any:
+    """The ``copy`` of a governed client: its own class's, governed again."""
+    plain = object.__new__(self._thinkcap_plain)
+    plain.__dict__ = self.__dict__
+    copy = plain.copy(**{**changes, "max_retries": 0})
+    copy.__class__ = type(self)
+    return _retarget(copy, self._thinkcap_meter)
+
+
+def _no_websocket(*_: Any, **__: Any) -> Any:
+    """Refuse what the SDK asks a client for before it opens a websocket, which passes no ``request``."""
+    raise NotGoverned("a websocket cannot be governed: use chat.completions or responses (create, parse, stream)")
+
+
 @functools.cache
 def _governed_sync(plain: type[Any]) -> type[Any]:
     class Governed(plain):  # type: ignore[misc]
         _thinkcap_plain = plain
-
-        def copy(self, **changes: Any) -> Any:
-            return _retarget(super().copy(**{**changes, "max_retries": 0}), self._thinkcap_meter)
-
-        with_options = copy
+        copy = with_options = _copy
+        websocket_base_url = property(_no_websocket)
+        _configure_realtime = _no_websocket  # Azure's
 
         def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
-            ticket, options = _admit(self._thinkcap_meter, options, stream=stream)
-            if ticket is None:
+            call, options = _admit(self._thinkcap_meter, options, stream=stream)
+            if call is None:
                 return super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
             try:
-                response = super().request(cast_to, options)
-                _received(ticket, response)
+                response = super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
+                _received(call, response)
             except BaseException as error:
-                _failed(ticket, error)
+                _failed(call.ticket, error)
                 raise
             return response
 
@@ -112,21 +129,19 @@ def _governed_sync(plain: type[Any]) -> type[Any]:
 def _governed_async(plain: type[Any]) -> type[Any]:
     class Governed(plain):  # type: ignore[misc]
         _thinkcap_plain = plain
-
-        def copy(self, **changes: Any) -> Any:
-            return _retarget(super().copy(**{**changes, "max_retries": 0}), self._thinkcap_meter)
-
-        with_options = copy
+        copy = with_options = _copy
+        websocket_base_url = property(_no_websocket)
+        _configure_realtime = _no_websocket  # Azure's
 
         async def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
-            ticket, options = _admit(self._thinkcap_meter, options, stream=stream)
-            if ticket is None:
+            call, options = _admit(self._thinkcap_meter, options, stream=stream)
+            if call is None:
                 return await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
             try:
-                response = await super().request(cast_to, options)
-                _received(ticket, response)
+                response = await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
+                _received(call, response)
             except BaseException as error:
-                _failed(ticket, error)
+                _failed(call.ticket, error)
                 raise
             return response
 
@@ -139,34 +154,57 @@ def _named(governed: type[Any], plain: type[Any]) -> type[Any]:
     return governed
 
 
-def _admit(meter: Meter, options: Any, *, stream: bool) -> tuple[Ticket | None, Any]:
-    """Reserve for a request and give it its cap; no ticket for one that is free."""
+class _Call(NamedTuple):
+    """A request that was admitted, and how its answer will be read."""
+
+    ticket: Ticket
+    reading: Reading
+
+
+def _admit(meter: Meter, options: Any, *, stream: bool) -> tuple[_Call | None, Any]:
+    """Reserve for a request and give it its cap; no call for one that is free."""
     api = _route(str(options.method).lower(), str(options.url), meter.base_url)
     if api is None:
         return None, options
-    if stream:
-        raise NotGoverned("a stream cannot be governed: leave out stream=True")
-    if _header(options.headers, _RAW) == "stream":
-        raise NotGoverned("with_streaming_response cannot be governed: use with_raw_response")
     sent = options.json_data
     if not isinstance(sent, Mapping) or options.content is not None or options.files is not None:
         raise NotGoverned(f"a request to {options.url} without a JSON body cannot be governed: send json_data")
     extra = options.extra_json if isinstance(options.extra_json, Mapping) else {}
-    if {**sent, **extra}.get("stream"):
-        raise NotGoverned("a stream cannot be governed: leave out stream=True")
-    _check_sendable({**sent, **extra})
-    ticket = meter.admit({**sent, **extra}, api)
+    body = {**sent, **extra}
+    unread = stream or _header(options.headers, _RAW) == "stream"
+    if body.get("stream") and not unread:
+        raise NotGoverned("a stream that is read as a whole cannot be governed: pass stream=True to the method itself")
+    _check_sendable(body)
+    ticket = meter.admit(body, api)
+    streamed = bool(body.get("stream"))
     options = options.model_copy()
-    options.json_data, options.extra_json = _capped(sent, extra, api, ticket.cap)
+    changes, shown = _cap(body, api, ticket.cap), True
+    if streamed and api == "chat":
+        changes["stream_options"], shown = _asking_for_usage(body.get("stream_options"))
+    options.json_data = {**sent, **changes}
+    options.extra_json = {name: value for name, value in extra.items() if name not in changes} or None
     options.max_retries = 0
-    parse = options.post_parser
+    if unread:
+        options.headers = _uncompressed(options.headers)
+    if not streamed:
+        options.post_parser = _settle_first(ticket, options.post_parser)
+    return _Call(ticket, Reading(ticket, api, streamed=streamed, hide_usage=not shown)), options
+
+
+def _settle_first(ticket: Ticket, parse: Any) -> Any:
+    """The SDK's parser of an answer, which may raise, after the answer is charged."""
 
     def settle_first(parsed: Any) -> Any:
         ticket.settle(parsed)
         return parse(parsed) if callable(parse) else parsed
 
-    options.post_parser = settle_first
-    return ticket, options
+    return settle_first
+
+
+def _uncompressed(headers: Any) -> dict[str, Any]:
+    """Headers that ask for an answer that can be read while it comes in."""
+    given = dict(headers) if isinstance(headers, Mapping) else {}
+    return given if _header(given, "Accept-Encoding") else {**given, "Accept-Encoding": "identity"}
 
 
 def _check_sendable(body: Mapping[str, Any]) -> None:
@@ -178,15 +216,18 @@ def _check_sendable(body: Mapping[str, Any]) -> None:
         raise BadInput(f"the request cannot be written as JSON: {why}") from None
 
 
-def _capped(
-    sent: Mapping[str, Any], extra: Mapping[str, Any], api: Api, cap: int
-) -> tuple[dict[str, Any], Mapping[str, Any] | None]:
-    """The body with this output cap, under the name the caller used for it."""
+def _cap(body: Mapping[str, Any], api: Api, cap: int) -> dict[str, Any]:
+    """This output cap, under every name the caller used for it."""
     names = ("max_completion_tokens", "max_tokens") if api == "chat" else ("max_output_tokens",)
-    used = [name for name in names if {**sent, **extra}.get(name) is not None] or [names[0]]
-    body = {**sent, **dict.fromkeys(used, cap)}
-    rest = {name: value for name, value in extra.items() if name not in names}
-    return body, rest or None
+    used = [name for name in names if body.get(name) is not None] or [names[0]]
+    return dict.fromkeys(used, cap)
+
+
+def _asking_for_usage(asked: Any) -> tuple[Any, bool]:
+    """The stream options that make a chat stream tell its usage, and whether the caller asked for it too."""
+    if asked is not None and not isinstance(asked, Mapping):
+        return asked, True  # the provider's to refuse
+    return {**(asked or {}), "include_usage": True}, bool((asked or {}).get("include_usage"))
 
 
 def _route(method: str, url: str, base_url: str | None) -> Api | None:
@@ -218,15 +259,14 @@ def _header(headers: Any, name: str) -> str | None:
     return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
 
 
-def _received(ticket: Ticket, response: Any) -> None:
-    """Settle what the parser did not see: a raw response, whose body the caller may never parse."""
-    http = getattr(response, "http_response", response)
-    if isinstance(getattr(http, "content", None), bytes):
-        try:
-            ticket.settle(json.loads(http.content))
-        except ValueError:
-            ticket.bounded("the provider's answer is not JSON")
-    ticket.bounded("the provider's answer could not be read")
+def _received(call: _Call, response: Any) -> None:
+    """Charge what the parser did not see: a raw response, whose body the caller may never parse; a stream, later."""
+    streams = (openai.Stream, openai.AsyncStream)
+    http = response.response if isinstance(response, streams) else getattr(response, "http_response", response)
+    if hasattr(http, "is_stream_consumed"):
+        follow(http, call.reading)
+    else:
+        call.ticket.bounded("the provider's answer could not be read")
 
 
 def _failed(ticket: Ticket, error: BaseException) -> None:

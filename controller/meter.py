@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,10 +17,10 @@ from thinkcap.controller.bounds import PER_REQUEST, cached_encoding, choices, ou
 from thinkcap.controller.ledger import Amount, Charge, Entry, Limits, Purpose
 from thinkcap.controller.price import MOST_TOKENS, Price
 from thinkcap.controller.pricing import PriceBook
-from thinkcap.controller.usage import read_usage
+from thinkcap.controller.usage import Pieces, pieces_of, read_usage, usage_of_all
 from thinkcap.policies.errors import CeilingReached
 from thinkcap.policies.money import show_usd
-from thinkcap.policies.values import Api
+from thinkcap.policies.values import Api, Usage
 
 __all__ = ["DEFAULT_OUTPUT_TOKENS", "Meter", "Quote", "Seen", "Ticket"]
 
@@ -194,24 +194,43 @@ class Meter:
 
 
 class Ticket:
-    """One request that is reserved and not yet charged. Only the first of its endings counts."""
+    """One request that is reserved and not yet charged. Only the first of its endings counts.
+
+    Attributes:
+        cap: the output cap of one choice, in tokens.
+        n: choices asked for.
+    """
 
     def __init__(self, meter: Meter, ticket: str, quote: Quote, cap: int) -> None:
         self.cap = cap
+        self.n = quote.n
         self._meter = meter
         self._ticket = ticket
         self._quote = quote
-        self._open = True
+        self._claims = [ticket]  # whoever takes it out ends the ticket: one step, and no lock to wait for
 
-    def settle(self, response: Any) -> None:
-        """Charge what the provider says it used; the whole reservation if it does not say."""
-        if not self._open:
+    @property
+    def open(self) -> bool:
+        """Whether it is still to be charged or released."""
+        return bool(self._claims)
+
+    def settle(self, response: Any, *, pieces: Sequence[Pieces] = (), words: int = 0) -> None:
+        """Charge what the provider says it used; the whole reservation if it does not say.
+
+        Args:
+            response: a whole answer, or the part of a stream that tells its usage.
+            pieces: what was received of each choice of a stream; a whole answer shows it by itself.
+            words: as :meth:`bounded` takes them.
+        """
+        if not self.open:
             return
-        usage = read_usage(response)
-        if usage is None:
-            self.bounded("the provider reported no usage that can be true")
+        reported = read_usage(response)
+        if reported is None:
+            self.bounded("the provider reported no usage that can be true", words=words)
             return
         meter, quote = self._meter, self._quote
+        seen = pieces or (pieces_of(response) if self.n > 1 else ())
+        usage = usage_of_all(reported, seen, self.cap)
         answered = _named(response, "model")
         price, dearer = meter.prices.settle_price(
             quote.price, answered, meter.base_url, service_tier=_named(response, "service_tier")
@@ -219,25 +238,54 @@ class Ticket:
         if usage.input_tokens <= quote.prompt:
             longest = min(usage.output_tokens, self.cap)  # of one choice: the usage counts them together
             meter.seen.learn(quote.model, quote.key, input_tokens=usage.input_tokens, output_tokens=longest)
-        note = f"settled at the dearer price of {answered}" if dearer else None
-        charge = Charge(price.cost(usage), usage=usage, provenance="provider", price_source=_source(price), note=note)
-        self._close(meter.account.settle(self._ticket, charge))
+        notes = [f"settled at the dearer price of {answered}"] if dearer else []
+        if usage != reported:
+            notes.append(f"the provider reported one choice of {len(seen)}")
+        self._charge(
+            Charge(
+                price.cost(usage),
+                usage=usage,
+                provenance="provider" if usage == reported else "counted",
+                price_source=_source(price),
+                note="; ".join(notes) or None,
+            )
+        )
 
-    def bounded(self, why: str) -> None:
-        """Charge the whole reservation: it may have been billed, and nobody says how much."""
-        if self._open:
-            self._close(self._meter.account.settle(self._ticket, Charge(note=why)))
+    def bounded(self, why: str, *, words: int = 0) -> None:
+        """Charge the whole reservation: it may have been billed, and nobody says how much.
+
+        Args:
+            why: one line for people.
+            words: words that were received. Each is at least a token; more of them than were reserved are charged
+                as counted, because the provider did not keep to the cap it was given.
+        """
+        if words <= self.cap * self.n:
+            self._charge(Charge(note=why))
+            return
+        prompt = self._quote.prompt
+        nusd = self._quote.price.worst(input_tokens=prompt, output_tokens=words)
+        self._charge(Charge(nusd, usage=Usage(prompt, words), provenance="counted", note=why))
 
     def release(self) -> None:
         """Give the reservation back: this was surely not billed."""
-        if self._open:
-            self._meter.account.release(self._ticket)
-            self._open = False
+        self._end(lambda: self._meter.account.release(self._ticket))
 
-    def _close(self, entry: Entry) -> None:
-        self._open = False
-        if self._meter.on_entry is not None:
+    def _charge(self, charge: Charge) -> None:
+        entry = self._end(lambda: self._meter.account.settle(self._ticket, charge))
+        if entry is not None and self._meter.on_entry is not None:
             self._meter.on_entry(entry)
+
+    def _end(self, end: Callable[[], Entry]) -> Entry | None:
+        """End it, unless that was done; what fails (a full disk, an interrupt) can be tried again."""
+        try:
+            claim = self._claims.pop()
+        except IndexError:
+            return None
+        try:
+            return end()
+        except BaseException:
+            self._claims.append(claim)
+            raise
 
 
 def too_small(quotes: Mapping[str, tuple[Quote, int]], free: Limits) -> CeilingReached:

@@ -8,12 +8,13 @@ large) counts as not said, so that the caller charges the reservation instead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from thinkcap.policies.values import Usage
 
-__all__ = ["read_usage"]
+__all__ = ["Pieces", "pieces_of", "read_usage", "usage_of_all"]
 
 _ABSURD = 1_000_000_000
 """More tokens than any call can have: such a count is a mistake."""
@@ -39,6 +40,58 @@ def read_usage(response: Any) -> Usage | None:
     if total is not None and total > read + written:
         written = total - read
     return Usage(read, written, reasoning, cached, cache_write) if read else None
+
+
+class Pieces(NamedTuple):
+    """What was seen of one choice, in pieces of a token or more: deltas of a stream, words of a whole answer."""
+
+    said: int
+    thought: int
+
+
+def pieces_of(response: Any) -> list[Pieces]:
+    """The words of every choice in a whole Chat Completion; none for a Response, which has no choices."""
+    choices = _get(response, "choices")
+    messages = [_get(choice, "message") for choice in choices] if isinstance(choices, list) else []
+    return [
+        Pieces(_words(message, "content") + _words(message, "refusal"), _words(message, "reasoning_content"))
+        for message in messages
+    ]
+
+
+def _words(message: Any, name: str) -> int:
+    text = _get(message, name)
+    return len(text.split()) if isinstance(text, str) else 0
+
+
+def usage_of_all(usage: Usage, pieces: Sequence[Pieces], cap: int) -> Usage:
+    """The usage of all choices, where what was reported can only be that of one.
+
+    llama.cpp's server reports one choice of ``n``. Its deltas are one token each, and other hosts' are mostly one
+    or more, so a report below the number of deltas, or one that the longest choice and its end token explain by
+    themselves, does not cover them all: it is taken ``n`` times. A report above the cap can only be of several.
+    This is a judgement, not a proof: a host that sends many tokens in one delta, or thinks out of sight without
+    saying how much, and reports one choice, is not found out.
+
+    Args:
+        usage: what was reported.
+        pieces: what was seen of each choice.
+        cap: the output cap of one choice.
+    """
+    thought = usage.reasoning_tokens or 0
+    said = [choice.said for choice in pieces]
+    both = [choice.said + choice.thought for choice in pieces]
+    if usage.output_tokens > cap or (
+        _covers(usage.output_tokens - thought, said) and _covers(usage.output_tokens, both)
+    ):
+        return usage
+    output = max(usage.output_tokens * len(pieces), sum(both))
+    reasoning = None if usage.reasoning_tokens is None else thought * len(pieces)
+    return replace(usage, output_tokens=output, reasoning_tokens=reasoning)
+
+
+def _covers(tokens: int, pieces: Sequence[int]) -> bool:
+    return len(pieces) < 2 or tokens >= max(sum(pieces), max(pieces) + 2)
 
 
 def _get(source: Any, name: str) -> Any:

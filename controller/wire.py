@@ -14,7 +14,7 @@ from typing import Any
 import pydantic
 
 from thinkcap.controller.tools import Tool, UseTool
-from thinkcap.policies.errors import BadInput
+from thinkcap.policies.errors import BadInput, NotGoverned
 from thinkcap.policies.values import Api, Arm, Finish
 
 __all__ = ["Message", "Reply", "Request", "ResponseFormat", "build", "opening", "read_reply", "results"]
@@ -101,8 +101,13 @@ def build(
         response_format: the structure the answer must have.
         answer_now: the tools may no longer be called: the model has to answer with what it has.
         timeout: seconds after which the call is given up.
+
+    Raises:
+        NotGoverned: if the arm asks for a stream.
     """
     body: dict[str, Any] = {**arm.extra, "model": arm.model}
+    if body.get("stream"):
+        raise NotGoverned(f"arm {arm.name} cannot stream: its answer is read as a whole; leave stream out of its extra")
     if arm.temperature is not None:
         body["temperature"] = arm.temperature
     if timeout is not None:

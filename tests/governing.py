@@ -7,7 +7,9 @@ arithmetic of its own, so that no test compares thinkcap's prices with themselve
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
+import itertools
 import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
@@ -119,6 +121,37 @@ class Side:
     def ask(self, client: Any, **options: Any) -> Any:
         """One call, made."""
         return self.run(self.create(client, **options))
+
+    def open(self, client: Any, **options: Any) -> Any:
+        """One call whose answer is streamed: the SDK's own stream, still to be read."""
+        return self.ask(client, stream=True, **options)
+
+    def take(self, stream: Any, count: int | None = None) -> list[Any]:
+        """The next items of a stream, all that are left by default."""
+
+        async def taken() -> list[Any]:
+            items: list[Any] = []
+            while count is None or len(items) < count:
+                try:
+                    items.append(await anext(stream))
+                except StopAsyncIteration:
+                    break
+            return items
+
+        if self.mode == "async":
+            return [*self.run(taken())]
+        return [*stream] if count is None else [*itertools.islice(stream, count)]
+
+    def close(self, stream: Any) -> None:
+        """Close what was opened."""
+        self.run(stream.close())
+
+    def collect(self) -> None:
+        """Let the garbage collector, and the event loop after it, finish what was dropped."""
+        gc.collect()
+        if self.mode == "async":
+            for _ in range(5):
+                self.run(asyncio.sleep(0))
 
     def body(self, **more: Any) -> dict[str, Any]:
         """The JSON body of one call."""

@@ -84,8 +84,10 @@ class Reply:
     model: str | None = None  # None: the request's model
     service_tier: str | None = None  # None: the request's tier
     ignore_cap: bool = False  # misbehave: answer and bill above the cap
-    # What usage says, whatever is billed: the truth, nothing, one choice of n, a negative output, or these very fields.
-    usage: Literal["total", "missing", "one_choice", "absurd"] | Mapping[str, Any] = "total"
+    # What usage says, whatever is billed: the truth, nothing, null, one choice of n (told once, or by each of them),
+    # a negative output, or these very fields.
+    usage: Literal["total", "missing", "null", "one_choice", "each_choice", "absurd"] | Mapping[str, Any] = "total"
+    drip: int = 0  # bytes of a stream sent at a time; 0 sends every event by itself
 
     def __post_init__(self) -> None:
         if self.reasoning_tokens > self.output_tokens:
@@ -101,10 +103,12 @@ class Fault:
     status: answers with `code`, `headers` and `body` (None: an error in OpenAI's shape).
     timeout: holds the connection open, silent, until the client leaves or the server closes.
     disconnect: closes the connection. malformed: answers 200 with text that is no JSON.
-    In a stream, timeout and disconnect first send `after_chunks` events of `reply`.
+    cut: ends a stream properly, but early. error: ends it with an error as its last event. endless: sends the last
+    event again and again until the client leaves. All three close the connection of an answer that is no stream.
+    In a stream, all but status and malformed first send `after_chunks` events of `reply`.
     """
 
-    kind: Literal["status", "timeout", "disconnect", "malformed"]
+    kind: Literal["status", "timeout", "disconnect", "malformed", "cut", "error", "endless"]
     code: int = 500
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
@@ -183,11 +187,11 @@ def _deliver(request: Received, reply: Reply) -> _Delivery:
 def _usage(delivery: _Delivery) -> Json | None:
     """Return what the answer says it used, in the names of its endpoint."""
     bill, says = delivery.bill, delivery.reply.usage
-    if says == "missing":
+    if says in ("missing", "null"):
         return None
     if not isinstance(says, str):
         return dict(says)
-    share = delivery.choices if says == "one_choice" else 1
+    share = delivery.choices if says in ("one_choice", "each_choice") else 1
     output = -1_000_000 if says == "absurd" else bill.output_tokens // share
     into, out = ("prompt", "completion") if bill.path == CHAT else ("input", "output")
     return {
@@ -258,8 +262,9 @@ def _chat_stream(delivery: _Delivery) -> Iterator[str]:
         for index in range(delivery.choices):
             choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
             yield f"data: {json.dumps({**frame, 'choices': [choice]})}\n\n"
-    if tells_usage and _usage(delivery) is not None:
-        yield f"data: {json.dumps({**frame, 'usage': _usage(delivery)})}\n\n"
+    if tells_usage and delivery.reply.usage != "missing":
+        for _ in range(delivery.choices if delivery.reply.usage == "each_choice" else 1):
+            yield f"data: {json.dumps({**frame, 'usage': _usage(delivery)})}\n\n"
     yield "data: [DONE]\n\n"
 
 
@@ -409,14 +414,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        events = _chat_stream(delivery) if delivery.request.path == CHAT else _response_stream(delivery)
-        for sent, event in enumerate(events):
-            if fault is not None and sent == fault.after_chunks:
-                return self._leave(fault)
-            data = event.encode()
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
+        events = [*(_chat_stream(delivery) if delivery.request.path == CHAT else _response_stream(delivery))]
+        for event in events if fault is None else events[: fault.after_chunks]:
+            self._chunk(event, delivery.reply.drip)
+        if fault is not None and fault.kind == "error":
+            self._chunk(f"event: error\ndata: {json.dumps({'type': 'error', **_error(500, 'as asked')})}\n\n")
+        while fault is not None and fault.kind == "endless":
+            self._chunk(events[fault.after_chunks - 1])
+        if fault is not None and fault.kind in ("timeout", "disconnect"):
+            return self._leave(fault)
         self.wfile.write(b"0\r\n\r\n")
         return None
+
+    def _chunk(self, event: str, size: int = 0) -> None:
+        data = event.encode()
+        for start in range(0, len(data), size or len(data)):
+            piece = data[start : start + (size or len(data))]
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
 
     def _leave(self, fault: Fault) -> None:
         """Close the connection, for a timeout only once the client has gone or the server closes."""
