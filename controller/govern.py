@@ -261,6 +261,8 @@ def _header(headers: Any, name: str) -> str | None:
 
 def _received(call: _Call, response: Any) -> None:
     """Charge what the parser did not see: a raw response, whose body the caller may never parse; a stream, later."""
+    if not call.ticket.open:
+        return
     streams = (openai.Stream, openai.AsyncStream)
     http = response.response if isinstance(response, streams) else getattr(response, "http_response", response)
     if hasattr(http, "is_stream_consumed"):

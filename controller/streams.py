@@ -105,15 +105,17 @@ class Reading:
 
     def end(self) -> None:
         """Nothing more will be read: charge it, unless that was done."""
-        if collecting():
+        if collecting() or not self._ticket.open:
             self.drop()
-        elif self._ticket.open:
+        else:
             self._end()
 
     def drop(self) -> None:
         """As :meth:`end`, from a finalizer."""
         if self._ticket.open:
             leave(self._end)
+        else:
+            _open.discard(self)
 
     def _take_event(self, event: bytes) -> bytes:
         taken = self._received.take(data_of(event))

@@ -25,7 +25,7 @@ from openai.types.responses import ResponseStreamEvent
 
 from tests.governing import PRICES, QUESTION, SIDES, Side, billed, spent
 from tests.loopback import Fault, LoopbackServer, Reply, Script, ToolCall
-from thinkcap.controller import Account, PriceBook, govern, later
+from thinkcap.controller import Account, PriceBook, govern, later, streams
 from thinkcap.controller.meter import Meter
 from thinkcap.controller.received import Events, Received, data_of, without_usage
 from thinkcap.policies import CeilingReached, NotGoverned
@@ -387,6 +387,18 @@ def test_leaving_the_loop_keeps_a_stream_reserved(side: Side) -> None:
         rest = side.take(stream)
         assert len(first) == 2 < len(rest)
         assert spent(account) == billed(server)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_a_response_that_has_ended_is_charged_before_the_stream_is_closed(mode: str) -> None:
+    """The last event of a Responses stream settles it, though the caller neither reads on nor closes it."""
+    with Side(mode, "responses") as side, LoopbackServer(WORDS) as server:
+        client, account = governed(side, server)
+        count = len(side.take(side.open(client)))
+        stream = side.open(client)
+        assert side.take(stream, count)[-1].type == "response.completed"
+        assert spent(account) == billed(server)
+        side.close(stream)
 
 
 @pytest.mark.parametrize("chunks", [0, 2])
@@ -908,6 +920,24 @@ def test_a_stream_that_is_open_when_the_program_ends_is_charged(tmp_path: Path, 
         account = Account(1, ledger=path)
         assert spent(account) == account.entries()[0].reserved_nusd > billed(server) > 0
         account.close()
+
+
+def test_nothing_is_kept_of_what_has_ended(side: Side) -> None:
+    """Once a call or a stream is charged, however it ended, thinkcap holds on to none of it."""
+    before = len(streams._open)
+    with LoopbackServer(WORDS) as server:
+        client, account = governed(side, server)
+        side.ask(client)
+        side.run(endpoint(side, client).with_raw_response.create(**side.body()))
+        read, closed, dropped = (side.open(client) for _ in range(3))
+        assert len(streams._open) == before + 3
+        side.take(read)
+        side.close(closed)
+        del dropped
+        side.collect()
+        assert spent(account) > billed(server)
+        assert len(streams._open) == before
+        assert not later._left
 
 
 # Many at once.
