@@ -1,8 +1,8 @@
 """One attempt: a conversation of one or more billed calls, written as a generator of effects.
 
-The generator yields what is to be done (:class:`Send` a request, :class:`Use` a tool, :class:`Check` an answer)
-and is sent what came of it; the synchronous and the asynchronous controller perform the same effects. Calls are
-charged where they are made, in the governed client: nothing here can be parsed, or fail, before it is paid for.
+The generator yields what is to be done (send a request, use a tool, check an answer: see :mod:`effects`) and is
+sent what came of it. Calls are charged where they are made, in the governed client: nothing here can be parsed, or
+fail, before it is paid for.
 """
 
 from __future__ import annotations
@@ -14,39 +14,16 @@ from typing import Any
 
 import pydantic
 
+from thinkcap.controller.effects import Asked, Check, Effect, Send, Use
 from thinkcap.controller.ledger import Entry
-from thinkcap.controller.tools import Tool, UseTool
+from thinkcap.controller.tools import Tool
 from thinkcap.controller.wire import Reply, Request, ResponseFormat, build, opening, read_parsed, results
 from thinkcap.policies.answers import Extractor
 from thinkcap.policies.errors import CeilingReached, ThinkcapError
 from thinkcap.policies.values import Arm, Attempt, Call, Finish, Usage
 from thinkcap.policies.verifiers import Verdict, Verifier
 
-__all__ = ["Ask", "Check", "Effect", "Send", "Use", "make_attempt"]
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send a request; answered with a :class:`Reply`, or the error of the SDK or the ceiling is raised."""
-
-    request: Request
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """Call a tool; answered with the text for the model, whatever happened."""
-
-    use: UseTool
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Put an answer to the verifier; answered with its :class:`Verdict`."""
-
-    answer: str
-
-
-Effect = Send | Use | Check
+__all__ = ["Ask", "conclude", "make_attempt", "one_line"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +43,7 @@ class Ask:
         clock: seconds, for latencies.
     """
 
-    question: str | Sequence[Mapping[str, Any]]
+    question: Asked
     extractor: Extractor | None
     verifier: Verifier | None
     tools: Mapping[str, Tool]
@@ -101,19 +78,48 @@ def make_attempt(ask: Ask, call: Call, number: int) -> Generator[Effect, Any, At
     except Exception as failure:
         if isinstance(failure, ThinkcapError) and not ask.entries:
             raise  # the caller's mistake, or the disk's: nothing is paid that an outcome would have to tell of
-        reply, finish, error = None, "error", _one_line(failure)
-    text = reply.text if reply else None
+        reply, finish, error = None, "error", one_line(failure)
+    return (
+        yield from conclude(
+            ask,
+            call,
+            number,
+            ask.entries[paid:],
+            started,
+            text=reply.text if reply else None,
+            finish=finish,
+            error=error,
+            response=reply.response if reply else None,
+        )
+    )
+
+
+def conclude(
+    ask: Ask,
+    call: Call,
+    number: int,
+    entries: Sequence[Entry],
+    started: float,
+    *,
+    text: str | None,
+    finish: Finish,
+    error: str | None,
+    response: Any,
+) -> Generator[Effect, Any, Attempt]:
+    """The attempt, once its text is known: read and checked, with what its entries come to.
+
+    An entry that is still open counts at its reservation.
+    """
     parsed, misfit = read_parsed(text, ask.response_format)
     answer, unread = (None, None) if finish in ("refused", "steps") else _answer(ask, text, parsed)
     verdict = Verdict(None, None)
     if answer is not None and ask.verifier is not None:
         verdict = yield Check(answer)
-    entries = ask.entries[paid:]
     return Attempt(
         number,
         call.arm,
         answer,
-        sum(entry.charged_nusd or 0 for entry in entries),
+        sum(_cost(entry) for entry in entries),
         usage=_usage(entries),
         finish=finish,
         verified=verdict.passed,
@@ -123,7 +129,7 @@ def make_attempt(ask: Ask, call: Call, number: int) -> Generator[Effect, Any, At
         error=error or misfit or unread or verdict.error,
         text=text,
         parsed=parsed,
-        response=reply.response if reply else None,
+        response=response,
     )
 
 
@@ -169,12 +175,16 @@ def _answer(ask: Ask, text: str | None, parsed: Any) -> tuple[str | None, str | 
         plain = parsed.model_dump(mode="json") if isinstance(parsed, pydantic.BaseModel) else parsed
         return json.dumps(plain, sort_keys=True, ensure_ascii=False), None
     except Exception as error:  # a model's own serializers may raise anything
-        return None, f"not JSON again: {_one_line(error)}"
+        return None, f"not JSON again: {one_line(error)}"
 
 
 def _read(extractor: Extractor, text: str) -> tuple[str | None, str | None]:
     reading = extractor.read(text)
     return reading.answer, reading.error
+
+
+def _cost(entry: Entry) -> int:
+    return entry.reserved_nusd if entry.status == "reserved" else entry.charged_nusd
 
 
 def _usage(entries: Sequence[Entry]) -> Usage | None:
@@ -185,6 +195,7 @@ def _usage(entries: Sequence[Entry]) -> Usage | None:
     return total
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """An error as one line: its kind and the first line of what it says."""
     first = (str(error).splitlines() or [""])[0].strip()
     return f"{type(error).__name__}: {first[:300]}"

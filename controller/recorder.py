@@ -40,6 +40,7 @@ class Recorder:
 
     Attributes:
         holds: the attempts the file holds: (dataset, question, arm's label, attempt from 0).
+        keeps_answers: answers are written as they are.
 
     Safe to use from several threads. Each attempt is one line, written and flushed at once: what was paid for is
     on disk before the next call is made.
@@ -60,7 +61,7 @@ class Recorder:
         self.path = Path(path)
         if not self.path.name.endswith(".jsonl"):
             raise BadInput(f"a recording is written as JSON lines: call it something.jsonl, not {self.path.name!r}")
-        self._keep_answers = keep_answers
+        self.keeps_answers = keep_answers
         self._keep_text = keep_text
         self._about = about or {}
         self._lock = threading.Lock()
@@ -112,7 +113,7 @@ class Recorder:
 
     def seal(self, answer: str | None) -> str | None:
         """The answer as it is written down."""
-        if answer is None or self._keep_answers:
+        if answer is None or self.keeps_answers:
             return answer
         return hmac.new(self._key, answer.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:_LENGTH]
 
@@ -153,7 +154,7 @@ class Recorder:
 
     @property
     def _form(self) -> str:
-        return "plain" if self._keep_answers else "keyed hash"
+        return "plain" if self.keeps_answers else "keyed hash"
 
     def _resume(self, file: TextIO) -> bool:
         """Count what the file holds, and end a last line that an earlier run was killed in; False for an empty file."""
@@ -196,7 +197,7 @@ class Recorder:
 
 def _is_cut_header(line: str) -> bool:
     """An earlier run was killed while it wrote the first line."""
-    begins = json.dumps(header())[: len(line)]
+    begins = json.dumps(header()).removesuffix("}")[: len(line)]  # more may follow, of how it was made
     return not line.endswith("\n") and line[: len(begins)] == begins and _read(line) is None
 
 

@@ -62,6 +62,7 @@ class Recording:
         question_dataset: code of each question's dataset.  (questions,)
         comparable: answers of this question's dataset can be compared.  (questions,)
         verifiable: a verifier judged answers of this question's dataset.  (questions,)
+        agent: an attempt at this question was a whole agent run.  (questions,)
         question, arm, attempt: codes of question and arm, and the attempt's number in the file.  (attempts,)
         correct: 1 right, 0 wrong, -1 not graded.  (attempts,)
         verified: 1 passed the verifier, 0 failed it, -1 not verified.  (attempts,)
@@ -86,6 +87,7 @@ class Recording:
     question_dataset: NDArray[np.int32]
     comparable: NDArray[np.bool_]
     verifiable: NDArray[np.bool_]
+    agent: NDArray[np.bool_]
     question: NDArray[np.int32]
     arm: NDArray[np.int32]
     attempt: NDArray[np.int64]
@@ -316,6 +318,7 @@ def _build(columns: Columns, labels: list[str], answers_agree: Agree, notes: lis
         question_dataset=question_dataset,
         comparable=any_inside(comparable, row_dataset)[question_dataset],
         verifiable=any_inside(verified >= 0, row_dataset)[question_dataset],
+        agent=any_inside(columns.flag("agent") > 0, question),
         question=question[sort],
         arm=arm[sort],
         attempt=attempt[sort],

@@ -41,6 +41,7 @@ class Tape:
             group=recording.groups[question],
             comparable=bool(recording.comparable[question]),
             verifiable=bool(recording.verifiable[question]),
+            agent=bool(recording.agent[question]),
         )
         self._orders: dict[str, list[list[int]]] = {}
         self._read: dict[int, Attempt] = {}

@@ -3,11 +3,13 @@
 A call gets the largest output cap the free money pays for, up to the one it asked for. Below the cap at which
 it is likely to finish it is not made: a cheaper arm is tried, then the episode ends with the best answer so far.
 An arm that has just failed without an answer is not asked again in the same way: length belongs to the question,
-so an attempt cut at a cap would be cut there again.
+so an attempt cut at a cap would be cut there again. An agent's run is another matter: much in it is chance, so an
+arm is given up only after a few of them failed, or where less is free than a run that was cut short had spent.
 """
 
 from __future__ import annotations
 
+from thinkcap.policies.share import cut_short_nusd
 from thinkcap.policies.values import Arm, Attempt, Call, Offer, Reason, State
 
 __all__ = ["afford"]
@@ -20,6 +22,9 @@ _SPENT = {
     "ceiling": Reason.CEILING,
 }
 """Attempts that ended so, without an answer, speak against asking that arm again; and the reason if none is left."""
+
+_RUNS = 3
+"""Agent runs at one arm that may fail without an answer before the arm is given up."""
 
 
 def afford(call: Call, state: State) -> Call | Reason:
@@ -53,6 +58,12 @@ def _fit(call: Call, state: State) -> Call | Reason:
     asked = call.max_output_tokens or call.arm.max_output_tokens
     failures = [attempt for attempt in state.attempts if _speaks_against(attempt, call.arm)]
     raised = 0
+    if failures and state.question.agent:
+        if len(failures) >= _RUNS:
+            return _SPENT[failures[-1].finish]
+        if state.room.free_nusd is not None and state.room.free_nusd <= cut_short_nusd(state, call.arm):
+            return Reason.CEILING
+        failures = []
     if failures:
         if asked is None and all(a.finish == "length" and a.max_output_tokens for a in failures):
             raised = 2 * max(attempt.max_output_tokens or 0 for attempt in failures)
@@ -60,12 +71,12 @@ def _fit(call: Call, state: State) -> Call | Reason:
             return _SPENT[failures[-1].finish]
     offer = _offers(state).get(call.arm.label)
     if offer is None:
-        return Call(call.arm, asked or raised or None)
+        return Call(call.arm, asked or raised or None, call.share)
     wanted = asked or max(raised, offer.default_output_tokens)
     cut = max((attempt.max_output_tokens or 0 for attempt in failures), default=0)
     least = raised or max(min(offer.least_output_tokens, wanted), cut + 1)
     cap = min(wanted, offer.most_output_tokens)
-    return Call(call.arm, cap) if cap >= max(least, 1) else Reason.CEILING
+    return Call(call.arm, cap, call.share) if cap >= max(least, 1) else Reason.CEILING
 
 
 def _speaks_against(attempt: Attempt, arm: Arm) -> bool:

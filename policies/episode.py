@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from thinkcap.policies.afford import afford
 from thinkcap.policies.policy import Policy
+from thinkcap.policies.share import fair_share
 from thinkcap.policies.values import Arm, Attempt, Call, Outcome, Question, Reason, Room, State, Stop
 
 __all__ = ["drive", "drive_async", "episode"]
@@ -23,7 +24,11 @@ Result = TypeVar("Result")
 
 
 def episode(
-    policy: Policy, question: Question, arms: Iterable[Arm], room: Callable[[], Room] = Room
+    policy: Policy,
+    question: Question,
+    arms: Iterable[Arm],
+    room: Callable[[], Room] = Room,
+    before: Iterable[Attempt] = (),
 ) -> Generator[Call, Attempt, Outcome]:
     """All attempts at one question.
 
@@ -32,8 +37,9 @@ def episode(
         question: what is being answered.
         arms: the ways it may be asked, by convention cheapest first.
         room: says, at the moment of each decision, what the ceiling leaves; by default nothing is limited.
+        before: attempts that were made already: the episode goes on from there.
     """
-    state = State(question, tuple(arms), (), room())
+    state = State(question, tuple(arms), tuple(before), room())
     while isinstance(move := _move(policy, state), Call):
         attempt = yield move
         state = replace(state.after(attempt), room=room())
@@ -55,7 +61,11 @@ def _move(policy: Policy, state: State) -> Call | Stop:
         move = Call(policy.favourite(state))
     if isinstance(move, Call):
         fitted = afford(move, state)
-        return fitted if isinstance(fitted, Call) else policy.stop(state, fitted)
+        if not isinstance(fitted, Call):
+            return policy.stop(state, fitted)
+        if question.agent and fitted.share is None:
+            return replace(fitted, share=fair_share(policy, state, fitted))
+        return fitted
     return move
 
 

@@ -153,7 +153,7 @@ class Capped(Policy):
         if self.max_output_tokens is None:
             return move
         own = move.max_output_tokens or move.arm.max_output_tokens or self.max_output_tokens
-        return Call(move.arm, min(own, self.max_output_tokens))
+        return replace(move, max_output_tokens=min(own, self.max_output_tokens))
 
     def answer(self, state: State) -> str | None:
         """The policy's best answer so far."""

@@ -140,12 +140,14 @@ class Question:
         group: the family it was made from, where questions of a family resemble each other.
         comparable: answers of two attempts can be compared, so votes mean something.
         verifiable: a verifier will say of each answer whether it is right.
+        agent: an attempt is a whole agent run, so one that failed may go well when it is made again.
     """
 
     id: str
     group: str | None = None
     comparable: bool = True
     verifiable: bool = False
+    agent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,10 +314,17 @@ class Call:
     Attributes:
         arm: how to ask.
         max_output_tokens: cap on one call's output, including hidden reasoning; None takes the arm's own.
+        share: where an attempt is a whole agent run, the share of what is free that it may take, above 0 and at
+            most 1; None for its fair share (see :mod:`thinkcap.policies.share`).
     """
 
     arm: Arm
     max_output_tokens: int | None = None
+    share: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.share is not None and not 0 < self.share <= 1:
+            raise BadInput(f"a call's share of what is free must lie above 0 and be at most 1, not {self.share!r}")
 
 
 @dataclass(frozen=True, slots=True)
