@@ -61,7 +61,7 @@ def data_of(event: bytes) -> bytes:
 
 def without_usage(event: bytes, chunk: Any) -> bytes:
     """A chat event as it would be had nobody asked for usage: no null in every chunk, no extra chunk at the end."""
-    if not isinstance(chunk, Mapping) or "usage" not in chunk:
+    if not isinstance(chunk, dict) or "usage" not in chunk:
         return event
     if chunk["usage"] is not None:
         return event if chunk.get("choices") else b""
@@ -122,7 +122,7 @@ class Received:
             event = json.loads(data)
         except (ValueError, RecursionError):
             return None
-        if isinstance(event, Mapping):
+        if isinstance(event, dict):
             (self._take_chunk if self._api == "chat" else self._take_event)(event)
         return event
 
@@ -154,15 +154,17 @@ class Received:
         self._tier = chunk.get("service_tier") or self._tier
         choices = chunk.get("choices")
         for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, Mapping):
+            if isinstance(choice, dict):
                 received = self._choice(choice.get("index"))
                 received.add(*_texts(choice.get("delta")))
                 received.ended = received.ended or bool(choice.get("finish_reason"))  # some hosts say "" until then
+        told = chunk.get("usage") is not None
         if any(not choice.ended for choice in self._choices.values()):
             self._told_last = False
-        elif chunk.get("usage") is not None:
+        elif told:
             self._told_last = read_usage(chunk) is not None
-        self._take_usage(chunk)
+        if told:
+            self._take_usage(chunk)
 
     def _take_usage(self, chunk: Mapping[str, Any]) -> None:
         """Keep the largest report: some hosts report as they go, or each choice by itself."""
@@ -172,7 +174,7 @@ class Received:
 
     def _take_event(self, event: Mapping[str, Any]) -> None:
         kind, delta, response = str(event.get("type")), event.get("delta"), event.get("response")
-        if kind in _ENDINGS and isinstance(response, Mapping):
+        if kind in _ENDINGS and isinstance(response, dict):
             self.report, self.done = response, True
         elif kind.endswith(".delta") and "summary" not in kind and isinstance(delta, str):
             self._choice(0).add(delta, "")
@@ -180,7 +182,7 @@ class Received:
 
 def _texts(delta: Any) -> tuple[str, str]:
     """What one delta of a chat says, its tool calls included, and what it thinks aloud."""
-    if not isinstance(delta, Mapping):
+    if not isinstance(delta, dict):
         return "", ""
     said = [delta.get(name) for name in _SAID]
     calls = delta.get("tool_calls")
@@ -190,8 +192,8 @@ def _texts(delta: Any) -> tuple[str, str]:
 
 def _call_texts(call: Any) -> Iterator[Any]:
     for kind in ("function", "custom"):
-        named = call.get(kind) if isinstance(call, Mapping) else None
-        if isinstance(named, Mapping):
+        named = call.get(kind) if isinstance(call, dict) else None
+        if isinstance(named, dict):
             yield from (named.get(name) for name in ("name", "arguments", "input"))
 
 
