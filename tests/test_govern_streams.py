@@ -717,7 +717,15 @@ def test_one_choice_reported_for_n_is_found_out(says: Any, tokens: tuple[int, in
 
 
 @pytest.mark.parametrize("n", [2, 3, 8])
-@pytest.mark.parametrize("reply", [WORDS, Reply(output_tokens=500, reasoning_tokens=490), Reply(output_tokens=10**6)])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        WORDS,
+        Reply(output_tokens=500, reasoning_tokens=490),
+        Reply(output_tokens=10**6),
+        Reply(output_tokens=10**6, reasoning_tokens=10**6),
+    ],
+)
 def test_a_report_of_all_choices_is_believed(n: int, reply: Reply) -> None:
     """Where the report covers what was received of all choices, it is charged as it is."""
     with Side("sync", "chat") as side, LoopbackServer(reply) as server:
