@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -673,3 +675,28 @@ def test_an_arm_may_be_asked_over_several_clients(side: Side) -> None:
         assert [attempt.arm.model for attempt in outcome.attempts][:2] == ["m", "big"]
         assert seen[:4] == ["1", "1", "2", "2"]
         assert outcome.spent_nusd == billed(one, two)
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "agents.md"
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the docs are not installed with the wheel")
+def test_the_pages_code_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The code on the page that needs no framework runs as printed: the agent's runs, and a task, twice over."""
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    plain = [block for block in blocks if "pydantic_ai" not in block and "from agents" not in block]
+    assert len(plain) == 2
+    with LoopbackServer(Reply(text="The answer is 25.", output_tokens=40)) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "none")
+        outcomes: list[Any] = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the loopback's prices are assumed, and printed code closes no client
+            for block in (plain[0], plain[1], plain[1]):
+                names: dict[str, Any] = {}
+                exec(block, names)
+                outcomes.append(names["outcome"])
+        assert [outcome.answer for outcome in outcomes] == ["25"] * 3
+        assert [attempt.calls for attempt in outcomes[0].attempts] == [3, 3]
+        assert len(server.billed) == 6 + 2

@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,3 +172,22 @@ def test_a_providers_failure_is_charged_and_not_retried_by_us(side: Side, framew
         assert [attempt.finish for attempt in outcome.attempts] == ["error", "stop"]
         assert (outcome.answer, len(server.requests)) == ("42", 4)
         assert billed(server) < outcome.spent_nusd == spent(account)
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "agents.md"
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the docs are not installed with the wheel")
+def test_the_pages_code_runs(framework: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The framework's code on the page runs as printed: to its end, and to the ceiling with its partial result."""
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    (block,) = [block for block in blocks if f"from {MODULES[framework]} import" in block]
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    for script, finish in (([wish(), Reply(text="It is 42."), wish(), Reply(text="42!")], "stop"), (wish(), "ceiling")):
+        with LoopbackServer(script) as server:
+            monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+            names: dict[str, Any] = {}
+            exec(block if finish == "stop" else block.replace("ceiling=0.25", "ceiling=0.008"), names)
+            outcome = names["outcome"]
+            assert (outcome.answer, outcome.attempts[0].finish) == ("42", finish)
+            assert sum(attempt.calls for attempt in outcome.attempts) == len(server.billed)

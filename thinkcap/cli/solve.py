@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import shlex
 import sys
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,14 +23,18 @@ from thinkcap.cli.options import (
     read_arms,
     where,
 )
-from thinkcap.cli.show import bar, print_json, table
+from thinkcap.cli.show import bar, print_json, say, table
 from thinkcap.policies import Attempt, BadInput, Outcome, Question, parse_policy, show_usd
+
+if TYPE_CHECKING:
+    from thinkcap.cli.task import Options, Task
 
 __all__ = ["solve"]
 
 
 def solve(
-    question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
+    context: typer.Context,
+    question: Annotated[str | None, typer.Argument(help="The question; - reads it from standard input.")] = None,
     arm: ArmOption = None,
     ceiling: Annotated[str, typer.Option("--ceiling", help="Dollars this question may cost at most.")] = "0.05",
     policy: Annotated[
@@ -52,6 +58,12 @@ def solve(
     ledger: Annotated[
         str | None, typer.Option("--ledger", help="Keep the account in this file (SQLite) instead of in memory.")
     ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", help="A name under which --resume can go on; needs --ledger.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the task: what it has paid for is not paid again.")
+    ] = False,
     local: LocalOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,44 +71,102 @@ def solve(
 
     Without --extract or --verify answers cannot be compared, and one call is made. Ctrl-C ends it with the
     receipt of what was spent so far.
-    """
-    text = sys.stdin.read() if question == "-" else question
-    arms = read_arms(arm, api=api, max_output_tokens=max_output_tokens, temperature=temperature, local=local)
-    made: list[Attempt] = []
-    with ExitStack() as stack:
-        place = stack.enter_context(where(base_url, price, local=local))
-        from thinkcap.controller import Account, Ceiling, Controller, Recorder
 
+    A task outlives its process: "thinkcap solve --task NAME --ledger FILE --resume" goes on with it, however it ended.
+    """
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+    if task is None:
+        if resume:
+            raise BadInput("--resume needs --task NAME and --ledger FILE")
+        if question is None:
+            raise BadInput("Missing argument 'question' (see thinkcap solve --help)")
+    elif record is not None:
+        raise BadInput("a task keeps a recording of its own, beside its ledger: leave out --record")
+    from thinkcap.cli.task import Options, open_task
+
+    options = Options(
+        question=sys.stdin.read() if question == "-" else question,
+        arm=arm,
+        ceiling=ceiling,
+        policy=policy,
+        extract=extract,
+        verify=verify,
+        seconds=seconds,
+        base_url=base_url or (None if task is None or local else os.environ.get("OPENAI_BASE_URL")),
+        price=price,
+        api=api,
+        max_output_tokens=max_output_tokens,
+        temperature=temperature,
+        local=local,
+    )
+    with ExitStack() as stack:
+        kept = None
+        if task is not None:
+            kept = stack.enter_context(
+                open_task(task, ledger, options, given & set(Options.model_fields), resume=resume)
+            )
+            options = kept.options
+            if resume and not kept.begun:
+                say(f"thinkcap: note: there is nothing of task {task!r} yet: it begins now")
+        _solve(options, kept, record, ledger, stack, as_json=as_json)
+
+
+def _solve(
+    options: Options, kept: Task | None, record: str | None, ledger: str | None, stack: ExitStack, *, as_json: bool
+) -> None:
+    arms = read_arms(
+        options.arm,
+        api=options.api,
+        max_output_tokens=options.max_output_tokens,
+        temperature=options.temperature,
+        local=options.local,
+    )
+    place = stack.enter_context(where(options.base_url, options.price, local=options.local))
+    from thinkcap.controller import Account, Ceiling, Controller, Recorder
+
+    made: list[Attempt] = []
+    if kept is not None:
+        # the recording is there before the account is: an account without one has lost what it paid for
+        recorder: Recorder | None = stack.enter_context(kept.recorder())
+        account = stack.enter_context(Account(kept.ceiling, name=kept.name, ledger=ledger))
+        made.extend(kept.attempts(arms))
+    else:
         # in a ledger that is shared, every question has an account of its own
         name = "solve" if ledger is None else f"solve #{secrets.token_hex(6)}"
-        limit = Ceiling(usd=ceiling, seconds=seconds)
+        limit = Ceiling(usd=options.ceiling, seconds=options.seconds)
         account = stack.enter_context(Account(limit, name=name, ledger=ledger))
         recorder = None if record is None else stack.enter_context(Recorder(record))
-        controller = Controller(
-            place.client,
-            arms,
-            None if policy is None else parse_policy(policy),
-            account=account,
-            prices=place.prices,
-            recorder=recorder,
-        )
-        with bar("asking") as show:
+    controller = Controller(
+        place.client,
+        arms,
+        None if options.policy is None else parse_policy(options.policy),
+        account=account,
+        prices=place.prices,
+        recorder=recorder,
+    )
+    with bar("asking") as show:
 
-            def note(_: Question, attempt: Attempt) -> None:
-                made.append(attempt)
-                show(len(made), None, f"attempt {len(made)}, {show_usd(sum(a.cost_nusd for a in made))} spent")
+        def note(_: Question, attempt: Attempt) -> None:
+            made.append(attempt)
+            show(len(made), None, f"attempt {len(made)}, {show_usd(sum(a.cost_nusd for a in made))} spent")
 
-            try:
-                outcome = controller.solve(
-                    text,
-                    extract=extract or ("number" if local and verify is None else None),
-                    verifier=None if verify is None else _pattern(verify),
-                    on_attempt=note,
-                )
-            except KeyboardInterrupt:
-                _show_interrupted(made, account.receipt(), as_json=as_json)
-                raise typer.Exit(130) from None
-        _show(outcome, account.receipt(), as_json=as_json)
+        try:
+            outcome = controller.solve(
+                options.question or "",
+                extract=options.extract or ("number" if options.local and options.verify is None else None),
+                verifier=None if options.verify is None else _pattern(options.verify),
+                on_attempt=note,
+                id=None if kept is None else kept.name,
+                resume=kept is not None,
+            )
+        except KeyboardInterrupt:
+            _show_interrupted(made, account.receipt(), as_json=as_json)
+            if kept is not None:
+                again = ["thinkcap", "solve", "--task", kept.name, "--ledger", str(ledger), "--resume"]
+                say(f"thinkcap: note: go on with {shlex.join(again)}")
+            raise typer.Exit(130) from None
+    _show(outcome, account.receipt(), as_json=as_json)
 
 
 def _pattern(text: str) -> Any:
@@ -124,7 +194,7 @@ def _show(outcome: Outcome, receipt: dict[str, Any], *, as_json: bool) -> None:
         )
         return
     typer.echo("no answer" if outcome.answer is None else outcome.answer)
-    _attempts(outcome.attempts, f"{outcome.reason.value}: ${receipt['spent_usd']} of ${receipt['ceiling_usd']} spent")
+    _attempts(outcome.attempts, f"{outcome.reason.value}: {_spent(receipt)}")
 
 
 def _show_interrupted(made: list[Attempt], receipt: dict[str, Any], *, as_json: bool) -> None:
@@ -132,7 +202,13 @@ def _show_interrupted(made: list[Attempt], receipt: dict[str, Any], *, as_json: 
         print_json({"interrupted": True, "attempts": [_attempt(attempt) for attempt in made], "receipt": receipt})
         return
     typer.echo("interrupted")
-    _attempts(made, f"${receipt['spent_usd']} of ${receipt['ceiling_usd']} spent")
+    _attempts(made, _spent(receipt))
+
+
+def _spent(receipt: dict[str, Any]) -> str:
+    held = receipt["reserved_usd"]
+    more = "" if held == "0" else f", ${held} held for what was interrupted"
+    return f"${receipt['spent_usd']} of ${receipt['ceiling_usd']} spent{more}"
 
 
 def _attempts(attempts: Any, caption: str) -> None:
