@@ -14,7 +14,7 @@ from typing import Any, Self
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.later import catch_up
 from thinkcap.controller.ledger import receipt as receipts
-from thinkcap.controller.ledger.books import Ledger
+from thinkcap.controller.ledger.ledger import Ledger
 from thinkcap.controller.ledger.machine import check_name, free_of_all
 from thinkcap.controller.ledger.memory import MemoryLedger
 from thinkcap.controller.ledger.sqlite import SqliteLedger
@@ -84,8 +84,11 @@ class Account:
         self._lock = threading.Lock()
         self._is_closed = False
         now = wall()
-        levels = ledger.open(path, ceiling, at=now)
-        deadlines = _deadlines(levels if parent is None else levels[:1], clock(), now)
+        self._set_deadline(ledger.open(path, ceiling, at=now), now)
+
+    def _set_deadline(self, levels: tuple[Level, ...], now: float) -> None:
+        parent = self._parent
+        deadlines = _deadlines(levels if parent is None else levels[:1], self._clock(), now)
         if parent is not None and parent._deadline is not None:
             deadlines.append(parent._deadline)
         self._deadline: float | None = min(deadlines, default=None)
@@ -219,6 +222,33 @@ class Account:
             child._attach(f"{self._path}/{name}", limits, self._ledger, self._clock, self._wall, parent=self)
             self._children[name] = child
         return child
+
+    def raise_to(self, ceiling: Ceiling | Dollars) -> None:
+        """Give it another ceiling, for all who share it; whoever opens it from now on gives this one.
+
+        It may be lower, too, but never below what is spent and reserved. All its limits are replaced. The others'
+        figures change at once; its seconds count for handles opened afterwards, and for this one.
+
+        Args:
+            ceiling: dollars, or a :class:`Ceiling`.
+
+        Raises:
+            BadInput: if the ceiling is not usable, or below what is spent and reserved.
+            LedgerFailed: if the file cannot be written; nothing is changed then.
+        """
+        self._ceiling = self._caught_up.raise_to(self._path, Ceiling.of(ceiling)).ceiling
+        self._set_deadline(self._ledger.levels(self._path), self._wall())
+
+    def reconcile(self) -> tuple[Entry, ...]:
+        """Charge in full what processes that ended have left reserved, here and below; returns those entries.
+
+        Nothing is given back, because it may have been billed. What a running process holds is left alone, and so is
+        what is held by one of which that cannot be told.
+
+        Raises:
+            LedgerFailed: if the file cannot be written; nothing is charged then.
+        """
+        return self._caught_up.reconcile(self._path, at=self._wall())
 
     def entries(self) -> tuple[Entry, ...]:
         """Its entries and its descendants', oldest first."""

@@ -274,7 +274,7 @@ def test_an_account_in_a_file_goes_on_by_its_name(tmp_path: Path) -> None:
     account.close()
     with Account("0.50", name="research", ledger=file) as again:
         assert again.spent == Decimal("0.11")
-    with pytest.raises(BadInput, match="give the same ceiling to go on with it, or another name"):
+    with pytest.raises(BadInput, match="give the same ceiling to go on with it, raise it first"):
         Account(0.6, name="research", ledger=file)
 
 

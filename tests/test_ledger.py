@@ -1,19 +1,15 @@
-"""The ledger's laws, against an independent model, in memory and in a file."""
+"""The ledger's laws one by one, in memory and in a file."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.ledger import (
@@ -75,163 +71,6 @@ def test_the_contract_finds_a_broken_ledger(broken: type[MemoryLedger]) -> None:
     """The shipped contract fails on a ledger that breaks a law."""
     with pytest.raises(AssertionError):
         check_ledger(broken)
-
-
-# --- a walk against a model that keeps nothing but a list of lines
-
-TREE = {
-    "a": (1000, 400, 30),
-    "a/b": (600, None, 12),
-    "a/b/c": (None, None, None),
-    "a/d": (300, 150, None),
-    "e": (200, 90, 9),
-}
-PATHS = st.sampled_from(list(TREE))
-AMOUNTS = st.builds(Amount, st.integers(0, 350), st.integers(0, 120), st.integers(0, 3))
-
-
-def ceiling_of(path: str) -> Ceiling | None:
-    nano, tokens, calls = TREE[path]
-    if (nano, tokens, calls) == (None, None, None):
-        return None
-    return Ceiling(usd=f"{nano}e-9" if nano else None, output_tokens=tokens, calls=calls)
-
-
-class LedgerWalk(RuleBasedStateMachine):
-    """Lines are (path, held, charged): held while open, charged once settled, dropped when released."""
-
-    tickets = Bundle("tickets")
-    done = Bundle("done")
-
-    def make(self) -> Ledger:
-        return MemoryLedger()
-
-    def again(self) -> None:
-        pass
-
-    @initialize()
-    def plant(self) -> None:
-        self.lines: dict[str, tuple[str, Amount, Amount | None]] = {}
-        self.released: set[str] = set()
-        self.ledger = self.make()
-        for path in TREE:
-            self.ledger.open(path, ceiling_of(path), at=0.0)
-
-    def sums(self, path: str) -> tuple[list[int], list[int]]:
-        spent, held = [0, 0, 0], [0, 0, 0]
-        for where, reserved, charged in self.lines.values():
-            if where == path or where.startswith(path + "/"):
-                amount, into = (reserved, held) if charged is None else (charged, spent)
-                for i, part in enumerate((amount.nusd, amount.output_tokens, amount.calls)):
-                    into[i] += part
-        return spent, held
-
-    def fits(self, path: str, amount: Amount) -> bool:
-        for above in TREE:
-            if path == above or path.startswith(above + "/"):
-                spent, held = self.sums(above)
-                more = (amount.nusd, amount.output_tokens, amount.calls)
-                for limit, s, h, m in zip(TREE[above], spent, held, more, strict=True):
-                    if limit is not None and m > 0 and s + h + m > limit:
-                        return False
-        return True
-
-    @rule(target=tickets, path=PATHS, amount=AMOUNTS)
-    def reserve(self, path: str, amount: Amount):  # type: ignore[no-untyped-def]
-        fits = self.fits(path, amount)
-        try:
-            ticket = self.ledger.reserve(path, amount, at=1.0)
-        except CeilingReached:
-            assert not fits
-            return multiple()
-        assert fits
-        assert ticket not in self.lines
-        self.lines[ticket] = (path, amount, None)
-        return ticket
-
-    @rule(target=done, ticket=consumes(tickets), nusd=st.none() | st.integers(0, 500), tokens=st.integers(0, 200))
-    def settle(self, ticket: str, nusd: int | None, tokens: int) -> str:
-        path, held, _ = self.lines[ticket]
-        usage = None if nusd is None else Usage(1, tokens)
-        self.ledger.settle(ticket, Charge(nusd, usage=usage), at=2.0)
-        charged = held if nusd is None else Amount(nusd, tokens, held.calls)
-        self.lines[ticket] = (path, held, charged)
-        return ticket
-
-    @rule(target=done, ticket=consumes(tickets))
-    def release(self, ticket: str) -> str:
-        self.ledger.release(ticket, at=2.0)
-        del self.lines[ticket]
-        self.released.add(ticket)
-        return ticket
-
-    @rule(ticket=done, nusd=st.integers(0, 500))
-    def once_more(self, ticket: str, nusd: int) -> None:
-        before = self.ledger.entry(ticket)
-        if ticket in self.released:
-            assert self.ledger.release(ticket, at=9.0) == before
-            with pytest.raises(BadInput, match="was released"):
-                self.ledger.settle(ticket, Charge(nusd), at=9.0)
-        else:
-            assert self.ledger.settle(ticket, Charge(nusd), at=9.0) == before
-            with pytest.raises(BadInput, match="was settled"):
-                self.ledger.release(ticket, at=9.0)
-        assert self.ledger.entry(ticket) == before
-
-    @rule(path=PATHS)
-    def reopen(self, path: str) -> None:
-        self.again()
-        self.ledger.open(path, ceiling_of(path), at=5.0)
-        with pytest.raises(BadInput, match="was opened with"):
-            self.ledger.open(path, Ceiling(usd=77), at=5.0)
-
-    @invariant()
-    def holds(self) -> None:
-        for path, limits in TREE.items():
-            spent, held = self.sums(path)
-            balance = self.ledger.balance(path)
-            tallies = (balance.money, balance.output_tokens, balance.calls)
-            for limit, s, h, tally in zip(limits, spent, held, tallies, strict=True):
-                assert (tally.ceiling, tally.spent, tally.reserved) == (limit, s, h)
-                if limit is None:
-                    assert tally.free is None
-                    assert tally.overrun == 0
-                else:
-                    assert tally.free is not None
-                    assert tally.free >= 0
-                    assert tally.overrun >= 0
-                    assert limit + tally.overrun == s + h + tally.free
-                    assert tally.overrun == 0 or tally.free == 0
-            lines = [line for line in self.lines if self.lines[line][0] == path or self.under(line, path)]
-            entries = self.ledger.entries(path)
-            assert [entry.id for entry in entries if entry.status != "released"] == sorted(lines, key=int)
-
-    def under(self, ticket: str, path: str) -> bool:
-        return self.lines[ticket][0].startswith(path + "/")
-
-
-class FileWalk(LedgerWalk):
-    def make(self) -> Ledger:
-        self.folder = tempfile.TemporaryDirectory()
-        self.file = Path(self.folder.name) / "team.db"
-        return SqliteLedger(self.file)
-
-    def again(self) -> None:
-        assert isinstance(self.ledger, SqliteLedger)
-        self.ledger.close()
-        self.ledger = SqliteLedger(self.file)
-
-    def teardown(self) -> None:
-        ledger = getattr(self, "ledger", None)
-        if isinstance(ledger, SqliteLedger):
-            ledger.close()
-            self.folder.cleanup()
-
-
-TestMemoryWalk = LedgerWalk.TestCase
-TestMemoryWalk.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
-TestFileWalk = FileWalk.TestCase
-TestFileWalk.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
 
 
 # --- many at once

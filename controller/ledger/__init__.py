@@ -1,7 +1,7 @@
 """Accounts in a tree, what was reserved on them and what was charged: in memory, or in a file for many processes."""
 
-from thinkcap.controller.ledger.books import Ledger
 from thinkcap.controller.ledger.check import check_ledger
+from thinkcap.controller.ledger.ledger import Ledger
 from thinkcap.controller.ledger.memory import MemoryLedger
 from thinkcap.controller.ledger.sqlite import SqliteLedger
 from thinkcap.controller.ledger.values import (
@@ -9,11 +9,14 @@ from thinkcap.controller.ledger.values import (
     Balance,
     Charge,
     Entry,
+    Hold,
     Level,
     Limits,
+    Owner,
     Provenance,
     Purpose,
     Statement,
+    Survey,
     Tally,
 )
 
@@ -22,14 +25,17 @@ __all__ = [
     "Balance",
     "Charge",
     "Entry",
+    "Hold",
     "Ledger",
     "Level",
     "Limits",
     "MemoryLedger",
+    "Owner",
     "Provenance",
     "Purpose",
     "SqliteLedger",
     "Statement",
+    "Survey",
     "Tally",
     "check_ledger",
 ]

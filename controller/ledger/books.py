@@ -1,107 +1,38 @@
-"""What a ledger is, and all of its behaviour but the storing.
+"""All of a ledger's behaviour but the storing.
 
-A store (:mod:`memory`, :mod:`sqlite`) says how one transaction begins and ends and how rows are read and written;
-:class:`Books` does the rest, so that two ledgers cannot differ in what they admit.
+A store (:mod:`memory`, :mod:`sqlite`) says how a transaction begins and ends, how rows are read and written, and who
+holds what; :class:`Books` does the rest, so that two ledgers cannot differ in what they admit.
 """
 
 from __future__ import annotations
 
 import abc
-import threading
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
 
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.ledger import machine
-from thinkcap.controller.ledger.values import Amount, Balance, Charge, Entry, Level, Purpose, Statement
-from thinkcap.policies.errors import BadInput, LedgerFailed
+from thinkcap.controller.ledger.turn import Turn
+from thinkcap.controller.ledger.values import (
+    Amount,
+    Balance,
+    Charge,
+    Entry,
+    Hold,
+    Level,
+    Owner,
+    Purpose,
+    Statement,
+    Survey,
+)
+from thinkcap.policies.errors import BadInput
 
-__all__ = ["Books", "Ledger", "Rows", "refuse_reentry"]
+__all__ = ["Books", "Rows"]
+
+Result = TypeVar("Result")
 
 _NOTHING_SAID = Purpose()
-
-
-class Ledger(Protocol):
-    """Accounts in a tree, named by paths (``"research/summarise"``), and what was reserved and charged on them.
-
-    Every method is one atomic step, safe to call from any thread. ``at`` is the time in seconds since 1970; a
-    ledger has no clock of its own. For each account and each thing that its ceiling limits, at every instant:
-    ``ceiling + overrun = spent + reserved + free``, where overrun is zero unless a provider billed above its cap.
-    """
-
-    def open(self, path: str, ceiling: Ceiling | None, *, at: float) -> tuple[Level, ...]:
-        """Create an account, or go on with the one of this path and what it spent: itself, then its ancestors.
-
-        Raises:
-            BadInput: if it was opened with another ceiling, its parent is missing, or a root has no ceiling.
-        """
-        ...
-
-    def reserve(self, path: str, amount: Amount, purpose: Purpose = ..., *, at: float) -> str:
-        """Hold an amount on an account and all its ancestors, or on none; returns the ticket.
-
-        Raises:
-            CeilingReached: if it does not fit on one of them.
-            BadInput: if there is no such account, or the amount cannot be meant.
-        """
-        ...
-
-    def settle(self, ticket: str, charge: Charge, *, at: float) -> Entry:
-        """Charge a call and free the rest of its reservation. Settling again returns the first entry, unchanged.
-
-        Raises:
-            BadInput: if there is no such ticket, or it was released.
-        """
-        ...
-
-    def release(self, ticket: str, *, at: float) -> Entry:
-        """Give a reservation back because nothing was billed. Releasing again returns the first entry, unchanged.
-
-        Raises:
-            BadInput: if there is no such ticket, or it was settled.
-        """
-        ...
-
-    def entry(self, ticket: str) -> Entry:
-        """The entry of a ticket.
-
-        Raises:
-            BadInput: if there is no such ticket.
-        """
-        ...
-
-    def levels(self, path: str) -> tuple[Level, ...]:
-        """An account and its ancestors, up to the root, as of one instant.
-
-        Raises:
-            BadInput: if there is no such account.
-        """
-        ...
-
-    def balance(self, path: str) -> Balance:
-        """An account's money, output tokens and calls.
-
-        Raises:
-            BadInput: if there is no such account.
-        """
-        ...
-
-    def entries(self, path: str) -> tuple[Entry, ...]:
-        """The entries of an account and its descendants, oldest first.
-
-        Raises:
-            BadInput: if there is no such account.
-        """
-        ...
-
-    def statement(self, path: str) -> Statement:
-        """An account and its entries as of one instant.
-
-        Raises:
-            BadInput: if there is no such account.
-        """
-        ...
+_LEFT_BEHIND = Charge(note="its process ended: charged in full")
 
 
 class Rows(Protocol):
@@ -117,6 +48,18 @@ class Rows(Protocol):
 
     def entries_below(self, path: str) -> Iterable[Entry]:
         """The entries of an account and its descendants, oldest first."""
+        ...
+
+    def all_levels(self) -> Iterable[Level]:
+        """All accounts, in any order."""
+        ...
+
+    def open_entries(self) -> Iterable[Entry]:
+        """All entries that are reserved, oldest first."""
+        ...
+
+    def put_level(self, level: Level) -> None:
+        """Store an account's ceiling."""
         ...
 
     def add_level(self, level: Level) -> None:
@@ -137,18 +80,38 @@ class Rows(Protocol):
 
 
 class Books(abc.ABC):
-    """A :class:`Ledger` over a store. A subclass offers the transaction."""
+    """A :class:`~thinkcap.controller.ledger.ledger.Ledger` over a store."""
 
     @abc.abstractmethod
-    def _rows(self, *, write: bool) -> AbstractContextManager[Rows]:
-        """One transaction: what was written is kept as a whole if the block ends, and not at all if it raises."""
+    def _rows(self, *, write: bool) -> Turn[Rows]:
+        """One transaction."""
+
+    @abc.abstractmethod
+    def _claim(self, *, at: float) -> str | None:
+        """The token that this process's reservations are marked with. Asked within a transaction that writes."""
+
+    @abc.abstractmethod
+    def _look(self, token: str | None) -> Owner:
+        """Who is behind a token, and whether it still runs."""
+
+    def _tidy(self, holding: set[str]) -> None:  # noqa: B027 - a store may have nothing to tidy
+        """Forget the owners that are dead and hold nothing. Asked within a transaction that writes."""
+
+    def _do(self, step: Callable[[Rows], Result], *, write: bool = True) -> Result:
+        turn = self._rows(write=write)
+        try:
+            with turn as rows:
+                return step(rows)
+        finally:
+            turn.end()
 
     def open(self, path: str, ceiling: Ceiling | None, *, at: float) -> tuple[Level, ...]:
         """See :meth:`Ledger.open`."""
         if ceiling is not None and type(ceiling) is not Ceiling:
             raise BadInput(f"a ledger's account takes a Ceiling or None, not {ceiling!r}")
         paths = machine.lineage(path)
-        with self._rows(write=True) as rows:
+
+        def step(rows: Rows) -> tuple[Level, ...]:
             found = rows.levels(paths)
             level = machine.opened(found, path, ceiling, at)
             if level in found:
@@ -156,51 +119,36 @@ class Books(abc.ABC):
             rows.add_level(level)
             return (level, *found)
 
+        return self._do(step)
+
     def reserve(self, path: str, amount: Amount, purpose: Purpose = _NOTHING_SAID, *, at: float) -> str:
         """See :meth:`Ledger.reserve`."""
         paths = machine.lineage(path)
         if type(amount) is not Amount:
             raise BadInput(f"reserve takes an Amount in nano-dollars such as Amount(nusd=1000), not {amount!r}")
-        with self._rows(write=True) as rows:
+
+        def step(rows: Rows) -> str:
             rows.put_sums(machine.admit(_all(rows.levels(paths), paths), amount))
-            return rows.add_entry(Entry("", path, purpose, amount, at))
+            return rows.add_entry(Entry("", path, purpose, amount, at, owner=self._claim(at=at)))
+
+        return self._do(step)
 
     def settle(self, ticket: str, charge: Charge, *, at: float) -> Entry:
         """See :meth:`Ledger.settle`."""
-        with self._rows(write=True) as rows:
-            entry = _one(rows.entry(ticket), ticket)
-            if entry.status == "settled":
-                return entry
-            if entry.status == "released":
-                raise BadInput(f"ticket {ticket!r} was released: what may be billed must not be released before")
-            levels, done = machine.settled(rows.levels(machine.lineage(entry.account)), entry, charge, at)
-            rows.put_sums(levels)
-            rows.put_entry(done)
-            return done
+        return self._do(lambda rows: _settle(rows, _one(rows.entry(ticket), ticket), charge, at))
 
     def release(self, ticket: str, *, at: float) -> Entry:
         """See :meth:`Ledger.release`."""
-        with self._rows(write=True) as rows:
-            entry = _one(rows.entry(ticket), ticket)
-            if entry.status == "released":
-                return entry
-            if entry.status == "settled":
-                raise BadInput(f"ticket {ticket!r} was settled: what was billed cannot be released")
-            levels, done = machine.released(rows.levels(machine.lineage(entry.account)), entry, at)
-            rows.put_sums(levels)
-            rows.put_entry(done)
-            return done
+        return self._do(lambda rows: _release(rows, _one(rows.entry(ticket), ticket), at))
 
     def entry(self, ticket: str) -> Entry:
         """See :meth:`Ledger.entry`."""
-        with self._rows(write=False) as rows:
-            return _one(rows.entry(ticket), ticket)
+        return self._do(lambda rows: _one(rows.entry(ticket), ticket), write=False)
 
     def levels(self, path: str) -> tuple[Level, ...]:
         """See :meth:`Ledger.levels`."""
         paths = machine.lineage(path)
-        with self._rows(write=False) as rows:
-            return _all(rows.levels(paths), paths)
+        return self._do(lambda rows: _all(rows.levels(paths), paths), write=False)
 
     def balance(self, path: str) -> Balance:
         """See :meth:`Ledger.balance`."""
@@ -213,20 +161,83 @@ class Books(abc.ABC):
     def statement(self, path: str) -> Statement:
         """See :meth:`Ledger.statement`."""
         paths = machine.lineage(path)
-        with self._rows(write=False) as rows:
+
+        def step(rows: Rows) -> Statement:
             return Statement(_all(rows.levels(paths), paths)[0], tuple(rows.entries_below(path)))
 
+        return self._do(step, write=False)
 
-def refuse_reentry(lock: threading.Lock, mine: bool) -> None:
-    """Tell a thread that is inside the ledger already, instead of letting it wait for itself.
+    def survey(self) -> Survey:
+        """See :meth:`Ledger.survey`."""
 
-    Only a signal handler or a finalizer can come back so: it must leave a note and settle later.
+        def step(rows: Rows) -> Survey:
+            levels = sorted(rows.all_levels(), key=lambda level: level.path.split("/"))
+            held = tuple(rows.open_entries())
+            owners = self._owners(held)
+            return Survey(tuple(levels), tuple(Hold(entry, owners[entry.owner]) for entry in held))
 
-    Raises:
-        LedgerFailed: if the lock is held by the caller itself.
-    """
-    if mine and lock.locked():
-        raise LedgerFailed("a finalizer or signal handler entered the ledger that its own thread is in: settle later")
+        return self._do(step, write=False)
+
+    def raise_to(self, path: str, ceiling: Ceiling) -> Level:
+        """See :meth:`Ledger.raise_to`."""
+        paths = machine.lineage(path)
+        if type(ceiling) is not Ceiling:
+            raise BadInput(f"a ledger's account is raised to a Ceiling, not {ceiling!r}")
+
+        def step(rows: Rows) -> Level:
+            after = machine.raised(_all(rows.levels(paths), paths)[0], ceiling)
+            rows.put_level(after)
+            return after
+
+        return self._do(step)
+
+    def reconcile(self, path: str | None = None, *, at: float, unknown: bool = False) -> tuple[Entry, ...]:
+        """See :meth:`Ledger.reconcile`."""
+        gone = ("dead", "unknown") if unknown else ("dead",)
+        paths = () if path is None else machine.lineage(path)
+
+        def step(rows: Rows) -> tuple[Entry, ...]:
+            _all(rows.levels(paths), paths)
+            held = tuple(rows.open_entries())
+            owners = self._owners(held)
+            left = [entry for entry in held if owners[entry.owner].state in gone and _is_below(entry, path)]
+            done = tuple(_settle(rows, entry, _LEFT_BEHIND, at) for entry in left)
+            self._tidy({entry.owner for entry in held if entry not in left and entry.owner is not None})
+            return done
+
+        return self._do(step)
+
+    def _owners(self, held: Iterable[Entry]) -> dict[str | None, Owner]:
+        return {token: self._look(token) for token in {entry.owner for entry in held}}
+
+
+def _settle(rows: Rows, entry: Entry, charge: Charge, at: float) -> Entry:
+    if entry.status == "released":
+        raise BadInput(f"ticket {entry.id!r} was released: what may be billed must not be released before")
+    become = machine.settled
+    if entry.status == "settled":
+        if not machine.is_dearer(entry, charge):
+            return entry
+        become = machine.corrected
+    levels, done = become(rows.levels(machine.lineage(entry.account)), entry, charge, at)
+    rows.put_sums(levels)
+    rows.put_entry(done)
+    return done
+
+
+def _release(rows: Rows, entry: Entry, at: float) -> Entry:
+    if entry.status == "released":
+        return entry
+    if entry.status == "settled":
+        raise BadInput(f"ticket {entry.id!r} was settled: what was billed cannot be released")
+    levels, done = machine.released(rows.levels(machine.lineage(entry.account)), entry, at)
+    rows.put_sums(levels)
+    rows.put_entry(done)
+    return done
+
+
+def _is_below(entry: Entry, path: str | None) -> bool:
+    return path is None or path in machine.lineage(entry.account)
 
 
 def _all(levels: tuple[Level, ...], paths: Sequence[str]) -> tuple[Level, ...]:

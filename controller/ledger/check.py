@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 from thinkcap.controller.ceiling import Ceiling
-from thinkcap.controller.ledger.books import Ledger
+from thinkcap.controller.ledger.ledger import Ledger
 from thinkcap.controller.ledger.values import Amount, Charge, Purpose, Tally
 from thinkcap.policies.errors import BadInput, CeilingReached
 from thinkcap.policies.values import Usage
@@ -33,7 +33,7 @@ def check_ledger(make_ledger: Callable[[], Ledger], *, seed: int = 0, steps: int
     Raises:
         AssertionError: naming the law that does not hold.
     """
-    for law in (_nothing_on_refusal, _settles_once, _releases_once, _keeps_what_it_is_told, _reopens, _overruns):
+    for law in _LAWS:
         law(_planted(make_ledger()))
     _walk(_planted(make_ledger()), random.Random(seed), steps)  # noqa: S311 - steps to repeat, not secrets
 
@@ -118,6 +118,44 @@ def _overruns(ledger: Ledger) -> None:
     _refuses(lambda: ledger.reserve("team/low", Amount(1), at=3.0), "an overrun account admits nothing", CeilingReached)
 
 
+def _a_bound_gives_way(ledger: Ledger) -> None:
+    ticket = ledger.reserve("team/low", Amount(200, 5, 1), at=1.0)
+    ledger.settle(ticket, Charge(), at=2.0)
+    _hold(ledger.settle(ticket, Charge(9, provenance="provider"), at=3.0).charged == Amount(200, 5, 1), "a bound stays")
+    late = ledger.settle(ticket, Charge(250, usage=Usage(1, 5), provenance="provider"), at=3.0)
+    _hold((late.charged_nusd, late.provenance) == (250, "provider"), "a bound gives way to a dearer truth")
+    _hold(ledger.settle(ticket, Charge(299, provenance="provider"), at=4.0) == late, "a truth stays")
+    money = ledger.balance("team").money
+    _hold((money.spent, money.reserved) == (250, 0), "the dearer truth is spent, once")
+
+
+def _raises(ledger: Ledger) -> None:
+    ledger.settle(ledger.reserve("team/low", Amount(100), at=1.0), Charge(80), at=2.0)
+    ledger.reserve("team/low/deep", Amount(150), at=3.0)
+    before = ledger.levels("team/low")
+    _refuses(lambda: ledger.raise_to("team/low", Ceiling(usd=0.000000229)), "no ceiling below spent + reserved")
+    _refuses(lambda: ledger.raise_to("nowhere", Ceiling(usd=1)), "raising an unknown account is an error")
+    _hold(ledger.levels("team/low") == before, "a refused raise changes nothing")
+    level = ledger.raise_to("team/low", Ceiling(usd=0.00000023, calls=9))
+    _hold(level == ledger.levels("team/low")[0], "raising returns the account as it is")
+    _hold((level.balance.money.free, level.balance.calls.free) == (0, 9), "a ceiling may be lowered to what is used")
+    _refuses(lambda: ledger.open("team/low", Ceiling(usd=0.0000003), at=9.0), "the old ceiling is another one")
+    ledger.open("team/low", Ceiling(usd=0.00000023, calls=9), at=9.0)
+    ledger.raise_to("team/low", Ceiling(usd=1))
+    _hold(ledger.levels("team/low")[1] == before[1], "raising an account leaves its ancestors as they are")
+    _refuses(lambda: ledger.reserve("team/low", Amount(771), at=9.0), "the ancestors' ceilings hold", CeilingReached)
+
+
+def _the_living_are_left_alone(ledger: Ledger) -> None:
+    ticket = ledger.reserve("team/low/deep", Amount(100, 10, 1), at=1.0)
+    _hold(ledger.reconcile(at=2.0) == () == ledger.reconcile("team", at=2.0), "who still runs is not reconciled")
+    _refuses(lambda: ledger.reconcile("nowhere", at=2.0), "reconciling an unknown account is an error")
+    survey = ledger.survey()
+    _hold([level.path for level in survey.levels] == sorted(_PATHS), "a survey has every account after its parent")
+    _hold([hold.entry for hold in survey.holds] == [ledger.entry(ticket)], "a survey has every open reservation")
+    _hold([hold.owner.state for hold in survey.holds] != ["dead"], "who asks is alive")
+
+
 def _walk(ledger: Ledger, random_: random.Random, steps: int) -> None:
     open_: list[str] = []
     for at in range(steps):
@@ -183,3 +221,16 @@ def _refuses(call: Callable[[], object], law: str, error: type[Exception] = BadI
 def _hold(holds: bool, law: str) -> None:
     if not holds:
         raise AssertionError(law)
+
+
+_LAWS = (
+    _nothing_on_refusal,
+    _settles_once,
+    _releases_once,
+    _keeps_what_it_is_told,
+    _reopens,
+    _overruns,
+    _a_bound_gives_way,
+    _raises,
+    _the_living_are_left_alone,
+)

@@ -9,6 +9,12 @@
     entry:    reserved -> settled      (settling again returns the first entry; releasing is an error)
               reserved -> released     (releasing again returns the first entry; settling is an error)
 
+    reconcile:  settle, in full, what a process that ended has left reserved
+    raise:      another ceiling on one account, never below spent + reserved
+
+A bound gives way to a dearer truth: what was settled without knowing what the call took, by reconciling above all,
+is charged the rest if its owner lived after all and says that the provider billed more.
+
 A store does all of one transition or nothing of it, one transition at a time. It never adds up anything.
 """
 
@@ -21,11 +27,24 @@ from dataclasses import replace
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.ledger.values import Amount, Charge, Entry, Level, Limits, Purpose, Tally
 from thinkcap.policies.errors import BadInput, CeilingReached
-from thinkcap.policies.money import show_usd
+from thinkcap.policies.money import show_usd, usd
 
-__all__ = ["admit", "check_name", "free_of_all", "lineage", "number_of", "opened", "released", "settled"]
+__all__ = [
+    "admit",
+    "check_name",
+    "corrected",
+    "free_of_all",
+    "is_dearer",
+    "lineage",
+    "number_of",
+    "opened",
+    "raised",
+    "released",
+    "settled",
+]
 
 _LONGEST_NAME = 200
+_DEEPEST = 100
 
 
 def check_name(name: object) -> str:
@@ -52,6 +71,8 @@ def lineage(path: str) -> tuple[str, ...]:
     if not isinstance(given, str):
         raise BadInput(f"an account's path must be a text such as 'research/summarise', not {path!r}")
     names = [check_name(name) for name in path.split("/")]
+    if len(names) > _DEEPEST:
+        raise BadInput(f"an account may have at most {_DEEPEST - 1} ancestors, not {len(names) - 1}")
     return tuple("/".join(names[:depth]) for depth in range(len(names), 0, -1))
 
 
@@ -79,7 +100,7 @@ def opened(levels: Sequence[Level], path: str, ceiling: Ceiling | None, at: floa
     if level.ceiling != ceiling:
         raise BadInput(
             f"account {path!r} was opened with {_name(level.ceiling)}, not {_name(ceiling)}: "
-            "give the same ceiling to go on with it, or another name to begin anew"
+            "give the same ceiling to go on with it, raise it first (thinkcap ledger raise), or give another name"
         )
     return level
 
@@ -175,8 +196,49 @@ def settled(levels: Sequence[Level], entry: Entry, charge: Charge, at: float) ->
         charge.usage,
         charge.provenance,
         at,
+        entry.owner,
     )
     return tuple(level.now(level.spent + charged, level.reserved - entry.reserved) for level in levels), done
+
+
+def is_dearer(entry: Entry, charge: Charge) -> bool:
+    """Whether a charge says that a call settled at a bound took more than the bound."""
+    return entry.provenance == "bounded" and charge.provenance != "bounded" and (charge.nusd or 0) > entry.charged_nusd
+
+
+def corrected(levels: Sequence[Level], entry: Entry, charge: Charge, at: float) -> tuple[tuple[Level, ...], Entry]:
+    """The account, its ancestors and the entry once a bound has given way to what the call really took."""
+    held = replace(entry, status="reserved", charged=None, usage=None, provenance=None, settled_at=None)
+    before = entry.charged or Amount()
+    return settled(
+        [level.now(level.spent - before, level.reserved + entry.reserved) for level in levels], held, charge, at
+    )
+
+
+def raised(level: Level, ceiling: Ceiling) -> Level:
+    """An account under another ceiling.
+
+    Raises:
+        BadInput: if it is below what is spent and reserved.
+    """
+    after = replace(level, ceiling=ceiling)
+    balance = after.balance
+    money, tokens, calls = balance.money, balance.output_tokens, balance.calls
+    for tally, say, unit in ((money, _dollars, ""), (tokens, _count, " output tokens"), (calls, _count, " calls")):
+        if tally.overrun:
+            raise BadInput(
+                f"account {level.path!r} cannot be held to {say(tally.ceiling or 0)}{unit}: {say(tally.spent)} spent "
+                f"and {say(tally.reserved)} reserved need a ceiling of at least {say(tally.spent + tally.reserved)}"
+            )
+    return after
+
+
+def _dollars(nano: int) -> str:
+    return f"${usd(nano).normalize():f}"  # exact, where show_usd rounds
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"
 
 
 def _told(purpose: Purpose, charge: Charge, *, above: int) -> Purpose:

@@ -4,58 +4,67 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
-from thinkcap.controller.ledger.books import Books, refuse_reentry
+from thinkcap.controller.ledger.books import Books, Rows
 from thinkcap.controller.ledger.machine import lineage, number_of
-from thinkcap.controller.ledger.values import Entry, Level
+from thinkcap.controller.ledger.processes import this_process
+from thinkcap.controller.ledger.turn import Turn, new_lock
+from thinkcap.controller.ledger.values import Entry, Level, Owner
 from thinkcap.policies.errors import BadInput
 
 __all__ = ["MemoryLedger"]
 
 
 class MemoryLedger(Books):
-    """A :class:`~thinkcap.controller.ledger.books.Ledger` in memory.
+    """A :class:`~thinkcap.controller.ledger.ledger.Ledger` in memory.
 
     It lasts as long as the process. A process forked from this one has only a copy, through which both would spend
     the same money, so there it raises :class:`BadInput`: share a file instead.
     """
 
     def __init__(self) -> None:
-        self._stored: dict[str | int, Level | Entry] = {}  # accounts by path, entries by number
-        self._below: dict[str, list[int]] = {}  # numbers of the entries of each account and its descendants, rising
-        self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
-        self._owner: int | None = None  # the thread that holds the lock
-        self._process = os.getpid()
+        self._store = _Store()
+        self._lock = new_lock()
+        self._process = this_process()
 
-    @contextmanager
-    def _rows(self, *, write: bool) -> Iterator[_Rows]:
-        if os.getpid() != self._process:  # before the lock: it may have been held at the fork
+    def _rows(self, *, write: bool) -> Turn[Rows]:
+        if this_process() != self._process:  # before the lock: it may have been held at the fork
             raise BadInput("an account in memory cannot be used in a forked process: share one with ledger='FILE.db'")
-        me = threading.get_ident()
-        refuse_reentry(self._lock, self._owner == me)
-        with self._lock:
-            self._owner = me
-            try:
-                rows = _Rows(self._stored, self._below, self._numbers)
-                yield rows
-                if write:
-                    rows.index()  # first: a number without its entry is passed over
-                    self._stored.update(rows.changed)  # one step: an interrupt finds all of it done or nothing
-            finally:
-                self._owner = None
+        return Turn(self._store, self._lock, write=write)
+
+    def _claim(self, *, at: float) -> None:  # noqa: ARG002 - nobody else can hold anything here
+        return None
+
+    def _look(self, token: str | None) -> Owner:  # noqa: ARG002 - whoever asks is the one who holds
+        return Owner("alive", os.getpid())
+
+
+class _Store:
+    def __init__(self) -> None:
+        self.stored: dict[str | int, Level | Entry] = {}  # accounts by path, entries by number
+        self.below: dict[str, list[int]] = {}  # numbers of the entries of each account and its descendants, rising
+        self.numbers = itertools.count(1)
+        self._rows: _Rows | None = None
+
+    def begin(self, *, write: bool) -> _Rows:  # noqa: ARG002 - whoever writes nothing changes nothing
+        self._rows = rows = _Rows(self)
+        return rows
+
+    def commit(self) -> None:
+        if self._rows is not None:
+            self._rows.index()  # first: a number without its entry is passed over
+            self.stored.update(self._rows.changed)  # one step: an interrupt finds all of it done or nothing
+
+    def end(self) -> None:
+        self._rows = None
 
 
 class _Rows:
-    def __init__(
-        self, stored: dict[str | int, Level | Entry], below: dict[str, list[int]], numbers: Iterator[int]
-    ) -> None:
-        self._stored = stored
-        self._below = below
-        self._numbers = numbers
+    def __init__(self, store: _Store) -> None:
+        self._stored = store.stored
+        self._below = store.below
+        self._numbers = store.numbers
         self.changed: dict[str | int, Level | Entry] = {}
         self._added: list[tuple[int, str]] = []
 
@@ -66,7 +75,7 @@ class _Rows:
                 self._below.setdefault(path, []).append(number)
 
     def levels(self, paths: Sequence[str]) -> tuple[Level, ...]:
-        found = [self._stored.get(path) for path in paths]
+        found = [self.changed.get(path) or self._stored.get(path) for path in paths]
         return tuple(level for level in found if isinstance(level, Level))
 
     def entry(self, ticket: str) -> Entry | None:
@@ -76,6 +85,15 @@ class _Rows:
     def entries_below(self, path: str) -> Iterable[Entry]:
         found = (self._stored.get(number) for number in self._below.get(path, ()))
         return [entry for entry in found if isinstance(entry, Entry)]
+
+    def all_levels(self) -> Iterable[Level]:
+        return [row for row in self._stored.values() if isinstance(row, Level)]
+
+    def open_entries(self) -> Iterable[Entry]:
+        return [row for row in self._stored.values() if isinstance(row, Entry) and row.status == "reserved"]
+
+    def put_level(self, level: Level) -> None:
+        self.changed[level.path] = level
 
     def add_level(self, level: Level) -> None:
         self.changed[level.path] = level

@@ -6,7 +6,15 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from thinkcap.controller.ledger.machine import number_of
-from thinkcap.controller.ledger.schema import entry_of, entry_row, level_of, level_row, outcome_row, sums_row
+from thinkcap.controller.ledger.schema import (
+    entry_of,
+    entry_row,
+    level_of,
+    level_row,
+    limits_row,
+    outcome_row,
+    sums_row,
+)
 from thinkcap.controller.ledger.values import Entry, Level
 
 __all__ = ["TableRows"]
@@ -16,16 +24,20 @@ _LEVEL = f"path, opened_at, ceiling_nusd, ceiling_output_tokens, ceiling_calls, 
 _ENTRY = (
     "number, account, model, api, cap_asked, cap_sent, price_source, note, reserved_nusd, reserved_output_tokens, "
     "reserved_calls, started_at, status, charged_nusd, charged_output_tokens, charged_calls, input_tokens, "
-    "output_tokens, reasoning_tokens, cached_tokens, cache_write_tokens, provenance, settled_at"
+    "output_tokens, reasoning_tokens, cached_tokens, cache_write_tokens, provenance, settled_at, owner"
 )
 _PUT_SUMS = (
     "UPDATE account SET spent_nusd = ?, spent_output_tokens = ?, spent_calls = ?, "
     "reserved_nusd = ?, reserved_output_tokens = ?, reserved_calls = ? WHERE path = ?"
 )
+_PUT_LIMITS = (
+    "UPDATE account SET ceiling_nusd = ?, ceiling_output_tokens = ?, ceiling_calls = ?, ceiling_seconds = ? "
+    "WHERE path = ?"
+)
 _ADD_LEVEL = f"INSERT INTO account ({_LEVEL}) VALUES ({', '.join('?' * 12)})"  # noqa: S608 - constants only
 _ADD_ENTRY = (
     "INSERT INTO entry (account, model, api, cap_asked, cap_sent, price_source, note, reserved_nusd, "
-    "reserved_output_tokens, reserved_calls, started_at, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "reserved_output_tokens, reserved_calls, started_at, status, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _PUT_OUTCOME = (
     "UPDATE entry SET status = ?, price_source = ?, note = ?, charged_nusd = ?, charged_output_tokens = ?, "
@@ -61,6 +73,24 @@ class TableRows:
             (path, f"{path}/", f"{path}0"),
         )
         return map(entry_of, found)
+
+    def all_levels(self) -> Iterable[Level]:
+        """All accounts."""
+        return map(level_of, self._execute(f"SELECT {_LEVEL} FROM account"))  # noqa: S608 - constants only
+
+    def open_entries(self) -> Iterable[Entry]:
+        """All entries that are reserved, oldest first."""
+        found = self._execute(f"SELECT {_ENTRY} FROM entry WHERE status = 'reserved' ORDER BY number")  # noqa: S608
+        return map(entry_of, found)
+
+    def holds(self, owner: str) -> bool:
+        """Whether anything is reserved by this owner."""
+        found = self._execute("SELECT 1 FROM entry WHERE status = 'reserved' AND owner = ? LIMIT 1", (owner,))
+        return found.fetchone() is not None
+
+    def put_level(self, level: Level) -> None:
+        """Store an account's ceiling."""
+        self._execute(_PUT_LIMITS, (*limits_row(level), level.path))
 
     def add_level(self, level: Level) -> None:
         """Store a new account."""

@@ -14,11 +14,13 @@ from thinkcap.policies.values import Usage
 __all__ = [
     "APPLICATION",
     "TABLES",
+    "UPGRADES",
     "VERSION",
     "entry_of",
     "entry_row",
     "level_of",
     "level_row",
+    "limits_row",
     "outcome_row",
     "sums_row",
 ]
@@ -26,7 +28,7 @@ __all__ = [
 APPLICATION = 0x74636C67
 """The file's application_id (``tclg``): tells a ledger from any other SQLite file."""
 
-VERSION = 1
+VERSION = 2
 """The file's user_version: a file with a higher one was written by a newer program."""
 
 TABLES = (
@@ -71,20 +73,33 @@ TABLES = (
         cache_write_tokens INTEGER,
         provenance TEXT CHECK (provenance IN ('provider', 'counted', 'bounded')),
         settled_at REAL,
+        owner TEXT,
         CHECK ((status = 'settled') = (charged_nusd IS NOT NULL))
     ) STRICT
     """,
     "CREATE INDEX entry_account ON entry (account)",
+    "CREATE INDEX entry_open ON entry (number) WHERE status = 'reserved'",
 )
+
+UPGRADES = {  # from each older version to the next; programs of the older one that have the file open can go on
+    1: (
+        "ALTER TABLE entry ADD COLUMN owner TEXT",
+        "CREATE INDEX entry_open ON entry (number) WHERE status = 'reserved'",
+    )
+}
 
 
 def level_row(level: Level) -> tuple[Any, ...]:
     """An account as a row: path, opened_at, its ceiling, spent and reserved."""
+    return (level.path, level.opened_at, *limits_row(level), *_parts(level.spent), *_parts(level.reserved))
+
+
+def limits_row(level: Level) -> tuple[Any, ...]:
+    """An account's ceiling: nano-dollars, output tokens, calls, seconds."""
     ceiling = level.ceiling
-    limits: tuple[Any, ...] = (None, None, None, None)
-    if ceiling is not None:
-        limits = (ceiling.nano, ceiling.output_tokens, ceiling.calls, ceiling.seconds)
-    return (level.path, level.opened_at, *limits, *_parts(level.spent), *_parts(level.reserved))
+    if ceiling is None:
+        return None, None, None, None
+    return ceiling.nano, ceiling.output_tokens, ceiling.calls, ceiling.seconds
 
 
 def sums_row(level: Level) -> tuple[Any, ...]:
@@ -107,7 +122,7 @@ def _ceiling(nano: int | None, output_tokens: int | None, calls: int | None, sec
 
 
 def entry_row(entry: Entry) -> tuple[Any, ...]:
-    """A new entry as a row: account, purpose, what is reserved, started_at and status."""
+    """A new entry as a row: account, purpose, what is reserved, started_at, status and owner."""
     what = entry.purpose
     return (
         entry.account,
@@ -115,6 +130,7 @@ def entry_row(entry: Entry) -> tuple[Any, ...]:
         *_parts(entry.reserved),
         entry.started_at,
         entry.status,
+        entry.owner,
     )
 
 
@@ -128,8 +144,8 @@ def outcome_row(entry: Entry) -> tuple[Any, ...]:
 def entry_of(row: Sequence[Any]) -> Entry:
     """The entry of a whole row of the table, in its order."""
     number, account, model, api, cap_asked, cap_sent, price_source, note, *rest = row
-    *reserved, started_at, status, nusd, tokens, calls, inputs, outputs, reasoning, cached, written = rest[:-2]
-    provenance, settled_at = rest[-2:]
+    *reserved, started_at, status, nusd, tokens, calls, inputs, outputs, reasoning, cached, written = rest[:-3]
+    provenance, settled_at, owner = rest[-3:]
     return Entry(
         str(number),
         account,
@@ -141,6 +157,7 @@ def entry_of(row: Sequence[Any]) -> Entry:
         None if inputs is None else Usage(inputs, outputs, reasoning, cached, written),
         provenance,
         settled_at,
+        owner,
     )
 
 

@@ -10,13 +10,32 @@ from thinkcap.controller.ceiling import Ceiling
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.values import Api, Usage
 
-__all__ = ["Amount", "Balance", "Charge", "Entry", "Level", "Limits", "Provenance", "Purpose", "Statement", "Tally"]
+__all__ = [
+    "Amount",
+    "Balance",
+    "Charge",
+    "Entry",
+    "Hold",
+    "Level",
+    "Limits",
+    "Owner",
+    "OwnerState",
+    "Provenance",
+    "Purpose",
+    "Statement",
+    "Survey",
+    "Tally",
+]
 
 Provenance = Literal["provider", "counted", "bounded"]
 """Where a charge comes from: the provider's usage, our own count of what was received, or the reservation."""
 
 Status = Literal["reserved", "settled", "released"]
 
+OwnerState = Literal["alive", "dead", "unknown"]
+"""Whether the process that reserved still runs; unknown where that cannot be told for sure."""
+
+_LONGEST_TEXT = 500  # characters of a model's name or a note; providers choose some of them
 _MOST = 10**15  # of one call: a million dollars; thousands of such still fit SQLite's 64-bit integers
 
 
@@ -168,6 +187,9 @@ class Level:
 class Purpose:
     """What a reservation is for: kept beside it, never read by the arithmetic.
 
+    Texts are kept as one printable line of at most 500 characters, since some of them come from a provider; caps
+    above 10**15 as that.
+
     Attributes:
         model: the model asked for.
         api: ``"chat"`` or ``"responses"``; None if it is no call of either.
@@ -184,6 +206,22 @@ class Purpose:
     cap_sent: int | None = None
     price_source: str | None = None
     note: str | None = None
+
+    def __post_init__(self) -> None:
+        for what in ("model", "price_source", "note"):
+            text = getattr(self, what)
+            if text is not None and not (text.isascii() and text.isprintable() and len(text) <= _LONGEST_TEXT):
+                object.__setattr__(self, what, _one_line(text))
+        for what in ("cap_asked", "cap_sent"):
+            cap = getattr(self, what)
+            if cap is not None and cap > _MOST:
+                object.__setattr__(self, what, _MOST)
+
+
+def _one_line(text: str) -> str:
+    """A text as any store can keep it and any terminal show it."""
+    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return shown if len(shown) <= _LONGEST_TEXT else f"{shown[: _LONGEST_TEXT - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +275,7 @@ class Entry:
         usage: the call's tokens; None if not known.
         provenance: where the charge comes from; None until it is settled.
         settled_at: when it was settled or released, in seconds since 1970.
+        owner: the token of the process that reserved it; None in memory, and from programs that kept none.
     """
 
     id: str
@@ -249,10 +288,11 @@ class Entry:
     usage: Usage | None = None
     provenance: Provenance | None = None
     settled_at: float | None = None
+    owner: str | None = None
 
     def under(self, ticket: str) -> Entry:
         """The same new reservation under its ticket."""
-        return Entry(ticket, self.account, self.purpose, self.reserved, self.started_at)
+        return Entry(ticket, self.account, self.purpose, self.reserved, self.started_at, owner=self.owner)
 
     @property
     def model(self) -> str | None:
@@ -316,6 +356,39 @@ class Statement:
     def reserved(self) -> Amount:
         """The sum of the open reservations: equal to the account's reserved."""
         return total(entry.reserved for entry in self.entries if entry.status == "reserved")
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who holds a reservation: one process's handle on the ledger.
+
+    Attributes:
+        state: whether it still runs. The rest is for people, and None where not known.
+        pid: its process number.
+        host: the machine or container it runs in.
+        since: when it first reserved, in seconds since 1970.
+    """
+
+    state: OwnerState
+    pid: int | None = None
+    host: str | None = None
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An open reservation and who holds it."""
+
+    entry: Entry
+    owner: Owner
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A whole ledger as of one instant: its accounts, each after its parent, and what is held, oldest first."""
+
+    levels: tuple[Level, ...]
+    holds: tuple[Hold, ...]
 
 
 def total(amounts: Iterable[Amount]) -> Amount:
