@@ -1038,10 +1038,13 @@ ANSWERS = st.one_of(
     ),
     st.builds(
         Fault,
-        st.sampled_from(["disconnect", "cut", "error", "endless"]),
+        st.sampled_from(["disconnect", "cut", "error"]),
         billed=st.just(True),
         after_chunks=st.integers(1, 12),
-        reply=st.just(Reply(text="a b c d e f", output_tokens=7)),
+        reply=st.just(WORDS),
+    ),
+    st.builds(  # without end in an event that the caller sees
+        Fault, st.just("endless"), billed=st.just(True), after_chunks=st.integers(1, 6), reply=st.just(WORDS)
     ),
     st.builds(Fault, st.just("status"), code=st.sampled_from([400, 429])),
     st.builds(Fault, st.sampled_from(["malformed", "disconnect"]), billed=st.booleans()),
