@@ -83,8 +83,9 @@ class Controller(Solver[openai.OpenAI]):
             max_steps: calls in one attempt at most.
             on_attempt: told of every attempt as soon as it is made.
             id: the question's name in receipts and recordings; by default a number, in a recording a keyed hash.
-            resume: go on with the attempts at this ``id`` that the controller's recorder holds (it has to keep
-                answers): they are part of the outcome, and are not paid for again.
+            resume: go on, if it was begun before, with the question of this ``id``: the attempts that the controller's
+                recorder holds (it has to keep answers) are part of the outcome and are not paid for again, and the
+                question's account, a child of the controller's, goes on with what it spent.
 
         Returns:
             The outcome; when the money runs out, with the best answer so far.

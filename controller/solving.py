@@ -7,6 +7,7 @@ episode (:func:`thinkcap.policies.episode`) into effects, each attempt recorded 
 from __future__ import annotations
 
 import copy
+import hashlib
 import itertools
 import secrets
 import time
@@ -31,6 +32,7 @@ from thinkcap.controller.pricing import PriceBook
 from thinkcap.controller.recorder import Recorder
 from thinkcap.controller.resuming import attempts_of
 from thinkcap.controller.retries import Retries
+from thinkcap.controller.sending import sooner
 from thinkcap.controller.tools import read_tools
 from thinkcap.controller.wire import Request, ResponseFormat, opening
 from thinkcap.policies import (
@@ -136,13 +138,15 @@ class Solver(Generic[Client]):
         toolbox = read_tools(tools, coroutines=self._awaits)
         if agent is not None:
             check_agent(agent, coroutines=self._awaits, tools=toolbox, response_format=response_format)
+        if resume and self.account is None:
+            raise BadInput("resume=True needs account=: Account(..., name=, ledger=) knows what was spent before")
         before = attempts_of(self.recorder, id, self.arms) if resume else ()
         limit = self.ceiling if ceiling is None else Ceiling.of(ceiling)
         name = str(id) if id else self._name(question)
         if self.account is not None:
-            account = self.account.child(_account_name(name, secrets.token_hex(6)), limit)
+            account = self.account.child(_child_name(name, resume=resume), limit)
         elif limit is not None:
-            account = Account(limit, name=_account_name(name))
+            account = Account(limit, name=_printable(name))
         else:
             raise BadInput("solve() needs a ceiling= where the controller has neither a ceiling nor an account")
         entries: list[Entry] = []
@@ -215,7 +219,9 @@ class Solver(Generic[Client]):
 
     def _slice(self, solve: Solve[Client], quote: Quote, cap: int, call: Call, number: int) -> Slice:
         """A child of the question's account for one run, and a client that pays from it."""
-        client = self.clients[call.arm.client]
+        client, left = self.clients[call.arm.client], solve.account.seconds_left
+        if left is not None:
+            client = client.with_options(timeout=sooner(client.timeout, max(left, 0.01)))
         least = quote.worst(meter_of(solve.clients[call.arm.client]).least(quote, cap))
         limit = slice_of(solve.account.available, call.share or 1.0, least)
         account = solve.account.child(f"attempt {number} #{secrets.token_hex(6)}", limit)
@@ -313,10 +319,18 @@ def _check_format(response_format: object) -> None:
         raise BadInput(f"response_format must be a pydantic model or a dict, not {response_format!r}")
 
 
-def _account_name(question_id: str, tag: str = "") -> str:
-    """A name an account may have: no slashes, printable; the tag keeps it apart from all others in a shared ledger."""
-    plain = "".join(letter if letter.isprintable() and letter != "/" else "-" for letter in question_id).strip()[:150]
-    return f"{plain or 'question'} #{tag}" if tag else plain or "question"
+def _printable(name: str) -> str:
+    """A name an account may have: no slashes, printable, not too long."""
+    plain = "".join(letter if letter.isprintable() and letter != "/" else "-" for letter in name).strip()[:150]
+    return plain or "question"
+
+
+def _child_name(question_id: str, *, resume: bool) -> str:
+    """A question's name among the children of an account: one of its own, or the one to go on with."""
+    plain = _printable(question_id)
+    if not resume:
+        return f"{plain} #{secrets.token_hex(6)}"
+    return plain if plain == question_id else f"{plain} #{hashlib.sha256(question_id.encode()).hexdigest()[:12]}"
 
 
 def _spare(meter: Meter, request: Request) -> int | None:

@@ -475,6 +475,31 @@ def test_a_run_at_its_ceiling_says_so(side: Side, keep: Any) -> None:
         assert outcome.spent_nusd == receipt_nusd(outcome) == billed(server) <= 20_000_000
 
 
+def test_a_run_with_other_options_of_its_client_is_known_too(side: Side) -> None:
+    """A framework that copies its client with other options is held to the same slice, and its refusal is seen."""
+
+    def work(ask: Any, client: Any, question: Any, arm: Arm) -> Any:
+        other = client.with_options(timeout=30, max_retries=5)
+        try:
+            while True:
+                yield lambda: side.create(other)
+        except CeilingReached:
+            raise LookupError("no more") from None
+
+    with LoopbackServer(Reply(output_tokens=290)) as server:
+        outcome = solve(side, server, work, ceiling="0.02", arms=[side.arm(**CUT)])
+        assert outcome.attempts[0].finish == "ceiling"
+        assert outcome.spent_nusd == billed(server) <= 20_000_000
+
+
+def test_a_deadline_cuts_what_a_run_may_wait_for(side: Side) -> None:
+    """Under a ceiling in seconds a run's calls wait no longer than there was time when it began, and it ends."""
+    with LoopbackServer(Fault("timeout", billed=True)) as server:
+        outcome = solve(side, server, walk(1), Vote(5), ceiling=Ceiling(usd=1, seconds=0.5))
+        assert (outcome.reason, outcome.attempts[0].finish) == (Reason.DEADLINE, "error")
+        assert billed(server) <= outcome.spent_nusd == receipt_nusd(outcome)
+
+
 def test_a_partial_result_is_kept(side: Side) -> None:
     """What an agent returns after it was refused is its partial result: read, and still told as cut by the ceiling."""
     with LoopbackServer(Reply(text="so far 42", output_tokens=290)) as server:

@@ -150,6 +150,29 @@ def test_attempts_on_disk_stay_when_the_money_is_gone(side: Side, tmp_path: Path
         assert len(server.requests) == 3
 
 
+@pytest.mark.parametrize("name", ["task", "a task/with a slash", "\n"])
+def test_a_questions_own_ceiling_goes_on_too(side: Side, tmp_path: Path, name: str) -> None:
+    """The ceiling of one question holds over all processes together, with what was held when one was interrupted."""
+    arm, stops = side.arm(max_output_tokens=100), 0
+    with LoopbackServer(Reply(text="no number", output_tokens=100)) as server:
+        for _ in range(20):
+            desk = Desk(side, server, tmp_path, arms=[arm], policy=Vote(99), ceiling="0.01")
+
+            def stop(_: Any, attempt: Attempt) -> None:
+                raise Killed
+
+            try:
+                outcome = desk.solve(id=name, extract=lambda text: text, on_attempt=stop)
+                break
+            except Killed:
+                stops += 1
+            finally:
+                desk.close()
+        assert outcome.reason is Reason.CEILING
+        assert len(outcome.attempts) == stops == len(server.billed)
+        assert outcome.spent_nusd == billed(server) <= 10_000_000
+
+
 def test_agent_runs_are_gone_on_with(tmp_path: Path) -> None:
     """Runs of an agent that are on disk are not made again either."""
 
@@ -186,7 +209,9 @@ def test_a_resume_needs_answers_and_a_name(side: Side, tmp_path: Path) -> None:
             (hashed, "task", "keep_answers=True"),
         ):
             with pytest.raises(BadInput, match=says):
-                side.solve(side.controller(server, ceiling=1, recorder=recorder), id=name, resume=True)
+                side.solve(side.controller(server, account=Account(1), recorder=recorder), id=name, resume=True)
+        with pytest.raises(BadInput, match="needs account="):
+            side.solve(side.controller(server, ceiling=1, recorder=kept), id="task", resume=True)
         assert server.requests == []
 
 
