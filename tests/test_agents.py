@@ -479,17 +479,18 @@ def test_a_run_with_other_options_of_its_client_is_known_too(side: Side) -> None
     """A framework that copies its client with other options is held to the same slice, and its refusal is seen."""
 
     def work(ask: Any, client: Any, question: Any, arm: Arm) -> Any:
-        other = client.with_options(timeout=30, max_retries=5)
+        other = client.with_options(timeout=30, max_retries=5, base_url=elsewhere.base_url)
         try:
             while True:
                 yield lambda: side.create(other)
         except CeilingReached:
             raise LookupError("no more") from None
 
-    with LoopbackServer(Reply(output_tokens=290)) as server:
+    with LoopbackServer(Reply()) as server, LoopbackServer(Reply(output_tokens=290)) as elsewhere:
         outcome = solve(side, server, work, ceiling="0.02", arms=[side.arm(**CUT)])
         assert outcome.attempts[0].finish == "ceiling"
-        assert outcome.spent_nusd == billed(server) <= 20_000_000
+        assert (server.requests, outcome.spent_nusd) == ([], billed(elsewhere))
+        assert 0 < outcome.spent_nusd <= 20_000_000
 
 
 def test_a_deadline_cuts_what_a_run_may_wait_for(side: Side) -> None:
