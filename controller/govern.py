@@ -17,9 +17,10 @@ import openai
 
 from thinkcap.controller.account import Account
 from thinkcap.controller.ceiling import Ceiling
-from thinkcap.controller.meter import Meter, Ticket
+from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, Ticket
 from thinkcap.controller.price import Price
 from thinkcap.controller.pricing import PriceBook
+from thinkcap.controller.sharing import SHARES
 from thinkcap.controller.streams import Reading, follow
 from thinkcap.policies.errors import BadInput, NotGoverned
 from thinkcap.policies.money import Dollars
@@ -38,7 +39,12 @@ _NOT_BILLED = frozenset({429, 503, 529})
 
 
 def govern(
-    client: Client, account: Account | Ceiling | Dollars, *, prices: Mapping[str, Price] | None = None
+    client: Client,
+    account: Account | Ceiling | Dollars,
+    *,
+    prices: Mapping[str, Price] | None = None,
+    default_max_output_tokens: int = DEFAULT_OUTPUT_TOKENS,
+    min_output_tokens: int | None = None,
 ) -> Client:
     """A copy of a client, of the same type, whose every call is paid by an account and never past its ceiling.
 
@@ -51,18 +57,39 @@ def govern(
     cancelled or dropped before, it is charged at its reservation. A chat stream is asked to tell its usage, which a
     caller who did not ask for it does not see. Close a stream that you leave early, or open it in a ``with`` block.
 
+    A call that names no output cap is sent with one: ``default_max_output_tokens``, or a fair share of what is free if
+    that is less, so that many agents can call side by side. Name a cap, and the call is not shared.
+
     Args:
         client: an ``OpenAI`` or ``AsyncOpenAI`` client; it is left as it is. A governed one is re-targeted.
         account: who pays; a bare amount of dollars or a :class:`Ceiling` opens a fresh account in memory.
         prices: the caller's own prices by model name, for models that no price list knows.
+        default_max_output_tokens: the largest output cap of a call that names none, hidden reasoning included.
+        min_output_tokens: no call is cut below this cap; by default the longest output seen of its model, or 1,024
+            as long as none was (and a call that names no cap is not shared below 1,024).
 
     Raises:
-        BadInput: if the client is neither, or the amount is no amount of dollars.
+        BadInput: if the client is neither, or the amount is no amount of dollars, or a setting cannot be meant.
     """
     if not isinstance(client, (openai.OpenAI, openai.AsyncOpenAI)):
         raise BadInput(f"govern() takes an OpenAI or AsyncOpenAI client, not {type(client).__name__}")
-    payer = account if isinstance(account, Account) else Account(account)
-    return govern_with(client, Meter(payer, PriceBook(prices), str(client.base_url)))
+    _check_tokens(default_max_output_tokens, "default_max_output_tokens")
+    if min_output_tokens is not None:
+        _check_tokens(min_output_tokens, "min_output_tokens")
+    meter = Meter(
+        account if isinstance(account, Account) else Account(account),
+        PriceBook(prices),
+        str(client.base_url),
+        default_output_tokens=default_max_output_tokens,
+        least_output_tokens=min_output_tokens,
+        shares=SHARES,
+    )
+    return govern_with(client, meter)
+
+
+def _check_tokens(tokens: object, what: str) -> None:
+    if type(tokens) is not int or tokens < 1:
+        raise BadInput(f"{what} must be a whole number from 1, not {tokens!r}")
 
 
 def govern_with(client: Client, meter: Meter) -> Client:

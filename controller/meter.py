@@ -6,6 +6,7 @@ back. Every path ends in exactly one of :meth:`Ticket.settle`, :meth:`Ticket.bou
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -14,9 +15,11 @@ from typing import Any
 
 from thinkcap.controller.account import Account
 from thinkcap.controller.bounds import PER_REQUEST, cached_encoding, choices, output_cap, prompt_bound
-from thinkcap.controller.ledger import Amount, Charge, Entry, Limits, Purpose
+from thinkcap.controller.ledger import Amount, Charge, Entry, Level, Limits, Purpose
+from thinkcap.controller.ledger.machine import free_of_all
 from thinkcap.controller.price import MOST_TOKENS, Price
 from thinkcap.controller.pricing import PriceBook
+from thinkcap.controller.sharing import fair_share
 from thinkcap.controller.usage import Pieces, pieces_of, read_usage, usage_of_all
 from thinkcap.policies.errors import CeilingReached
 from thinkcap.policies.money import show_usd
@@ -108,6 +111,8 @@ class Meter:
         on_entry: told of each call once it is charged.
         default_output_tokens: output cap of a call that names none.
         least_output_tokens: a call is not cut below this cap; None takes the longest output seen of the model.
+        shares: a call that names no cap takes at most a fair share of what is free (see :func:`fair_share`); None
+            lets it take all of it.
     """
 
     def __init__(
@@ -120,6 +125,7 @@ class Meter:
         on_entry: Callable[[Entry], None] | None = None,
         default_output_tokens: int = DEFAULT_OUTPUT_TOKENS,
         least_output_tokens: int | None = None,
+        shares: int | None = None,
     ) -> None:
         self.account = account
         self.prices = prices
@@ -128,18 +134,13 @@ class Meter:
         self.on_entry = on_entry
         self.default_output_tokens = default_output_tokens
         self.least_output_tokens = least_output_tokens
+        self.shares = shares
 
     def at(self, base_url: str | None) -> Meter:
         """The same meter for a client that sends elsewhere."""
-        return Meter(
-            self.account,
-            self.prices,
-            base_url,
-            seen=self.seen,
-            on_entry=self.on_entry,
-            default_output_tokens=self.default_output_tokens,
-            least_output_tokens=self.least_output_tokens,
-        )
+        other = copy.copy(self)
+        other.base_url = base_url
+        return other
 
     def quote(self, body: Mapping[str, Any], api: Api) -> Quote:
         """What a request can come to.
@@ -169,6 +170,18 @@ class Meter:
         least = self.least_output_tokens or self.seen.longest(quote.model) or LEAST_OUTPUT_TOKENS
         return min(least, wanted)
 
+    def useful(self, quote: Quote) -> int:
+        """The output cap below which no call is kept for others' sake: a few short answers do not lower it."""
+        least = self.least_output_tokens or max(self.seen.longest(quote.model) or 0, LEAST_OUTPUT_TOKENS)
+        return min(least, self.default_output_tokens)
+
+    def _most(self, quote: Quote, wanted: int, levels: Sequence[Level]) -> int:
+        """The largest output cap for a call that wants this much and has its account and ancestors to pay for it."""
+        most = quote.most(free_of_all(levels))
+        if quote.asked is None and self.shares is not None:
+            most = min(most, max(quote.most(fair_share(levels, self.shares)), self.useful(quote)))
+        return min(wanted, most)
+
     def admit(self, body: Mapping[str, Any], api: Api) -> Ticket:
         """Reserve the worst case of a request, at the largest output cap that fits.
 
@@ -180,7 +193,7 @@ class Meter:
         wanted = quote.asked or self.default_output_tokens
         least = self.least(quote, wanted)
         for tries_left in reversed(range(_TRIES)):
-            cap = max(min(wanted, quote.most(self.account.available)), least)
+            cap = max(self._most(quote, wanted, self.account.ledger.levels(self.account.name)), least)
             purpose = Purpose(quote.model, api, cap_asked=quote.asked, cap_sent=cap, price_source=_source(quote.price))
             try:
                 ticket = self.account.reserve(Amount(quote.worst(cap), cap * quote.n, 1), purpose)

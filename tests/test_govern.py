@@ -471,7 +471,7 @@ def test_a_prompt_that_is_counted_otherwise_the_next_time_stays_under_the_ceilin
     with LoopbackServer([Reply(input_tokens=20), Reply(input_tokens=200, output_tokens=5_000)]) as server:
         client, account = governed(side, server, "0.02")
         side.ask(client, **{side.cap_name: 100})
-        side.ask(client)
+        side.ask(client, **{side.cap_name: 5_000})
         assert 19_000_000 < spent(account) == billed(server) <= 20_000_000
 
 
