@@ -10,7 +10,7 @@ from thinkcap.controller.ledger.values import Entry, Statement
 from thinkcap.policies.money import usd
 from thinkcap.policies.values import Usage
 
-__all__ = ["receipt"]
+__all__ = ["entry_line", "exact_usd", "receipt"]
 
 
 def receipt(statement: Statement) -> dict[str, Any]:
@@ -25,12 +25,12 @@ def receipt(statement: Statement) -> dict[str, Any]:
     settled = [entry for entry in entries if entry.status == "settled"]
     return {
         "account": level.path,
-        "ceiling_usd": _text(balance.money.ceiling),
-        "spent_usd": _text(balance.money.spent),
-        "reserved_usd": _text(balance.money.reserved),
-        "free_usd": _text(balance.money.free),
-        "overrun_usd": _text(balance.money.overrun),
-        "bounded_usd": _text(sum(entry.charged_nusd for entry in settled if entry.provenance == "bounded")),
+        "ceiling_usd": exact_usd(balance.money.ceiling),
+        "spent_usd": exact_usd(balance.money.spent),
+        "reserved_usd": exact_usd(balance.money.reserved),
+        "free_usd": exact_usd(balance.money.free),
+        "overrun_usd": exact_usd(balance.money.overrun),
+        "bounded_usd": exact_usd(sum(entry.charged_nusd for entry in settled if entry.provenance == "bounded")),
         "limits": {
             "output_tokens": balance.output_tokens.ceiling,
             "calls": balance.calls.ceiling,
@@ -41,7 +41,7 @@ def receipt(statement: Statement) -> dict[str, Any]:
         "usage": _usage(settled),
         "by_model": {model or "": _of_model(settled, model) for model in _models(settled)},
         "price_sources": sorted({entry.price_source for entry in entries if entry.price_source is not None}),
-        "entries": [_line(entry) for entry in entries],
+        "entries": [entry_line(entry) for entry in entries],
     }
 
 
@@ -54,7 +54,7 @@ def _of_model(settled: list[Entry], model: str | None) -> dict[str, Any]:
     charges = [entry.charged for entry in of_model if entry.charged is not None]
     return {
         "calls": sum(charged.calls for charged in charges),
-        "spent_usd": _text(sum(charged.nusd for charged in charges)),
+        "spent_usd": exact_usd(sum(charged.nusd for charged in charges)),
         "output_tokens": sum(charged.output_tokens for charged in charges),
         "usage": _usage(of_model),
     }
@@ -77,16 +77,17 @@ def _tokens(usage: Usage) -> dict[str, int | None]:
     }
 
 
-def _line(entry: Entry) -> dict[str, Any]:
+def entry_line(entry: Entry) -> dict[str, Any]:
+    """One entry, ready for JSON."""
     return {
         "id": entry.id,
         "account": entry.account,
         "status": entry.status,
         "model": entry.model,
         "api": entry.api,
-        "reserved_usd": _text(entry.reserved_nusd),
-        "charged_usd": None if entry.charged is None else _text(entry.charged.nusd),
-        "overrun_usd": _text(entry.overrun_nusd),
+        "reserved_usd": exact_usd(entry.reserved_nusd),
+        "charged_usd": None if entry.charged is None else exact_usd(entry.charged.nusd),
+        "overrun_usd": exact_usd(entry.overrun_nusd),
         "usage": None if entry.usage is None else _tokens(entry.usage),
         "provenance": entry.provenance,
         "cap_asked": entry.cap_asked,
@@ -98,7 +99,7 @@ def _line(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _text(nano: int | None) -> str | None:
+def exact_usd(nano: int | None) -> str | None:
     """Dollars exactly, without trailing zeros: ``"0.0125"``, ``"3"``."""
     if nano is None:
         return None
