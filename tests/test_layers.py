@@ -36,6 +36,7 @@ SDK_BOUNDARY = {
     "thinkcap.controller.retries": "tells the SDK's errors apart",
     "thinkcap.controller.sending": "cuts the SDK's time-out to the seconds left",
     "thinkcap.controller.wire": "writes a pydantic model's schema as the SDK does",
+    "thinkcap.demo.act1": "makes the bare client that the governed one is compared with",
 }
 LOAD_AND_TELL = """
 import importlib, json, sys
@@ -148,7 +149,7 @@ def test_policies_touch_nothing_outside() -> None:
 
 
 def test_only_the_boundary_imports_the_sdk() -> None:
-    """openai is imported in the few modules of the controller that are its boundary, each with its reason, alone."""
+    """openai is imported in the few modules that are its boundary, each with its reason, alone."""
     importers = {each.source for each in IMPORTS if each.top == "openai" and not each.for_types}
     assert importers == set(SDK_BOUNDARY)
 
