@@ -175,7 +175,9 @@ class Account:
         self._refuse_closed()
         if self.seconds_left == 0:
             text = f"account {self._path!r}: its seconds are over: open another account, or allow more seconds"
-            raise CeilingReached(text, free=self.available.nusd)
+            money = self.balance.money
+            figures = {"ceiling": money.ceiling, "spent": money.spent, "reserved": money.reserved}
+            raise CeilingReached(text, free=self.available.nusd, account=self._path, **figures)
         return self._caught_up.reserve(self._path, amount, purpose, at=self._wall())
 
     def settle(self, ticket: str, charge: Charge = _ALL_OF_IT) -> Entry:

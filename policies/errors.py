@@ -17,6 +17,8 @@ Every message is one line and says what to do next. The command prints it and ex
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "BadInput",
     "BadRecording",
@@ -58,19 +60,39 @@ class CeilingReached(ThinkcapError):
     Attributes:
         needed: nano-dollars the refused call would have reserved (None where money was not what ran out).
         free: nano-dollars that were left (None where the account has no ceiling in dollars).
+        account: the name of the account that refused: the caller's or an ancestor (None where there was none).
+        ceiling: its ceiling in nano-dollars (None where it has none in dollars).
+        spent: nano-dollars charged on it.
+        reserved: nano-dollars held on it by calls that are not settled.
     """
 
-    def __init__(self, message: str, *, needed: int | None = None, free: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        needed: int | None = None,
+        free: int | None = None,
+        account: str | None = None,
+        ceiling: int | None = None,
+        spent: int | None = None,
+        reserved: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.needed = needed
         self.free = free
+        self.account = account
+        self.ceiling = ceiling
+        self.spent = spent
+        self.reserved = reserved
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_ceiling_reached, (str(self), self.needed, self.free))
+        return (_ceiling_reached, (str(self), vars(self)))
 
 
-def _ceiling_reached(message: str, needed: int | None, free: int | None) -> CeilingReached:
-    return CeilingReached(message, needed=needed, free=free)
+def _ceiling_reached(message: str, figures: dict[str, Any]) -> CeilingReached:
+    error = CeilingReached(message)
+    vars(error).update(figures)
+    return error
 
 
 class ProviderFailed(ThinkcapError):

@@ -160,7 +160,8 @@ def _refusal(refusing: Sequence[Level], amount: Amount) -> CeilingReached:
             f"{who}: {calls.free:,} of its {calls.ceiling:,} calls are free ({calls.spent:,} spent, "
             f"{calls.reserved:,} reserved): wait for one to be released, or raise the ceiling"
         )
-    return CeilingReached(text, needed=needed, free=money.free)
+    figures = {"ceiling": money.ceiling, "spent": money.spent, "reserved": money.reserved}
+    return CeilingReached(text, needed=needed, free=money.free, account=tightest.path, **figures)
 
 
 def _short(tally: Tally, more: int) -> bool:
