@@ -5,7 +5,7 @@ FOLDERS = policies controller evals
 BENCHMARKS = $(if $(wildcard benchmarks/*.py benchmarks/*/*.py),benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv links format lint types layers test coverage wheel check live clean
+.PHONY: help venv links format lint types layers test coverage wheel check live conformance clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +50,9 @@ check: lint types layers coverage  ## Run all that must pass before a commit
 
 live:  ## Run the tests that ask the small local model (fetched on first use; needs '.[local]')
 	THINKCAP_LIVE=1 $(PYTHON) -m pytest -m live
+
+conformance:  ## Hold thinkcap and its rivals to one ceiling, each in a scratch environment; FULL=1 for 129 streams
+	$(PYTHON) -m benchmarks.conformance.run $(if $(FULL),--full) --page docs/conformance.md
 
 clean:  ## Remove what the tools made, but .venv
 	rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
