@@ -69,6 +69,15 @@ def test_the_mount_that_holds_a_file_is_the_deepest_and_the_latest(
     assert disks.network_type(Path(path)) == kind
 
 
+def test_a_link_is_where_it_leads(mounted: Callable[[str], None], file: Path, tmp_path: Path) -> None:
+    """A local link to a file on a network is on the network."""
+    (tmp_path / "far").mkdir()
+    file.symlink_to(tmp_path / "far" / "team.db")
+    mounted(f"/dev/vda / ext4 rw 0 0\nserver:/x {tmp_path}/far nfs rw 0 0\n")
+    with pytest.raises(LedgerFailed, match=r"network file system \(nfs\)"):
+        SqliteLedger(file)
+
+
 @pytest.mark.parametrize("text", ["", "no mounts at all", "a b", "/dev / ext4\n\n", "x /\\777 nfs"])
 def test_what_cannot_be_told_is_taken_for_a_disk(mounted: Callable[[str], None], file: Path, text: str) -> None:
     """A list of mounts that makes no sense refuses nothing."""

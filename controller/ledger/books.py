@@ -94,7 +94,7 @@ class Books(abc.ABC):
     def _look(self, token: str | None) -> Owner:
         """Who is behind a token, and whether it still runs."""
 
-    def _tidy(self, holding: set[str]) -> None:  # noqa: B027 - a store may have nothing to tidy
+    def _tidy(self, holding: Callable[[], set[str | None]]) -> None:  # noqa: B027 - a store may have nothing to tidy
         """Forget the owners that are dead and hold nothing. Asked within a transaction that writes."""
 
     def _do(self, step: Callable[[Rows], Result], *, write: bool = True) -> Result:
@@ -202,7 +202,7 @@ class Books(abc.ABC):
             owners = self._owners(held)
             left = [entry for entry in held if owners[entry.owner].state in gone and _is_below(entry, path)]
             done = tuple(_settle(rows, entry, _LEFT_BEHIND, at) for entry in left)
-            self._tidy({entry.owner for entry in held if entry not in left and entry.owner is not None})
+            self._tidy(lambda: {entry.owner for entry in held if entry not in left})
             return done
 
         return self._do(step)

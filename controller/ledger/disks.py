@@ -25,7 +25,7 @@ def network_type(path: Path) -> str | None:
         lines = MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         return None
-    folder = os.path.realpath(path.parent)
+    folder = str(Path(os.path.realpath(path)).parent)  # where a link leads to counts
     found, longest = "", -1
     for line in lines:
         _, mounted, kind, *_ = [*line.split(" "), "", "", ""]

@@ -61,10 +61,9 @@ class Home:
         if connection is not None:
             connection.close()
 
-    def holding(self) -> set[str]:
+    def holding(self) -> set[str | None]:
         """The owners that hold something, within a transaction."""
-        entries = () if self.connection is None else TableRows(self.connection).open_entries()
-        return {entry.owner for entry in entries if entry.owner is not None}
+        return {entry.owner for entry in TableRows(self.connection).open_entries()} if self.connection else set()
 
     def give_up_claim(self) -> None:
         """Stop being an owner, unless something is still held or that cannot be told."""

@@ -24,7 +24,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Container
+from collections.abc import Callable, Container
 from pathlib import Path
 
 from thinkcap.controller.ledger.values import Owner, OwnerState
@@ -105,15 +105,17 @@ def look(ledger: Path, token: str | None, *, trust: bool = True) -> Owner:
         os.close(file)
 
 
-def sweep(ledger: Path, holding: Container[str], *, trust: bool = True) -> None:
+def sweep(ledger: Path, holding: Callable[[], Container[str | None]], *, trust: bool = True) -> None:
     """Remove the files of owners that are dead and hold nothing. Only while the ledger is locked for writing."""
     before = _path(ledger, "").name
-    with contextlib.suppress(OSError), os.scandir(_real(ledger).parent) as files:
-        found = [each.name.removeprefix(before) for each in files if each.name.startswith(before)]
-        for token in found:
-            if token not in holding and look(ledger, token, trust=trust).state == "dead":
-                with contextlib.suppress(OSError):
-                    _path(ledger, token).unlink()
+    with contextlib.suppress(OSError):
+        with os.scandir(_real(ledger).parent) as files:
+            found = [each.name.removeprefix(before) for each in files if each.name.startswith(before)]
+        dead = [token for token in found if look(ledger, token, trust=trust).state == "dead"]
+        held = holding() if dead else ()
+        for token in dead:
+            if token not in held:
+                _path(ledger, token).unlink(missing_ok=True)
 
 
 def _real(ledger: Path) -> Path:

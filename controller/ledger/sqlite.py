@@ -142,14 +142,14 @@ class SqliteLedger(Books):
     def _claim(self, *, at: float) -> str:
         home = self._home()
         if home.claim is None:
-            self._tidy(home.holding())
+            self._tidy(home.holding)
             home.claim = Claim(self.path, at=at)
         return home.claim.token
 
     def _look(self, token: str | None) -> Owner:
         return look(self.path, token, trust=self._trust)
 
-    def _tidy(self, holding: set[str]) -> None:
+    def _tidy(self, holding: Callable[[], set[str | None]]) -> None:
         sweep(self.path, holding, trust=self._trust)
 
 
