@@ -19,6 +19,7 @@ from thinkcap.controller.ledger.machine import check_name, free_of_all
 from thinkcap.controller.ledger.memory import MemoryLedger
 from thinkcap.controller.ledger.sqlite import SqliteLedger
 from thinkcap.controller.ledger.values import Amount, Balance, Charge, Entry, Level, Limits, Purpose
+from thinkcap.controller.waiting import freed
 from thinkcap.policies.errors import BadInput, CeilingReached
 from thinkcap.policies.money import Dollars, usd
 from thinkcap.policies.values import Reason
@@ -187,7 +188,9 @@ class Account:
             BadInput: if there is no such ticket, or it was released.
             LedgerFailed: if the file cannot be written; the reservation stays counted then.
         """
-        return self._ledger.settle(ticket, charge, at=self._wall())
+        entry = self._ledger.settle(ticket, charge, at=self._wall())
+        freed(self._ledger)
+        return entry
 
     def release(self, ticket: str) -> Entry:
         """Give a reservation back: only where it is sure that nothing was billed. Releasing again changes nothing.
@@ -196,7 +199,9 @@ class Account:
             BadInput: if there is no such ticket, or it was settled.
             LedgerFailed: if the file cannot be written; the reservation stays counted then.
         """
-        return self._ledger.release(ticket, at=self._wall())
+        entry = self._ledger.release(ticket, at=self._wall())
+        freed(self._ledger)
+        return entry
 
     def child(self, name: str, ceiling: Ceiling | Dollars | None = None) -> Account:
         """An account that draws on this one: all it reserves is reserved here too, so it can never outspend it.
@@ -240,6 +245,7 @@ class Account:
         """
         self._ceiling = self._caught_up.raise_to(self._path, Ceiling.of(ceiling)).ceiling
         self._set_deadline(self._ledger.levels(self._path), self._wall())
+        freed(self._ledger)
 
     def reconcile(self) -> tuple[Entry, ...]:
         """Charge in full what processes that ended have left reserved, here and below; returns those entries.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -45,6 +46,7 @@ def govern(
     prices: Mapping[str, Price] | None = None,
     default_max_output_tokens: int = DEFAULT_OUTPUT_TOKENS,
     min_output_tokens: int | None = None,
+    wait_s: float | None = None,
 ) -> Client:
     """A copy of a client, of the same type, whose every call is paid by an account and never past its ceiling.
 
@@ -67,6 +69,8 @@ def govern(
         default_max_output_tokens: the largest output cap of a call that names none, hidden reasoning included.
         min_output_tokens: no call is cut below this cap; by default the longest output seen of its model, or 1,024
             as long as none was (and a call that names no cap is not shared below 1,024).
+        wait_s: seconds that a call which does not fit may wait for calls in flight to settle, first come first served;
+            None refuses it at once. It is refused at once, too, where no settlement can help.
 
     Raises:
         BadInput: if the client is neither, or the amount is no amount of dollars, or a setting cannot be meant.
@@ -76,6 +80,8 @@ def govern(
     _check_tokens(default_max_output_tokens, "default_max_output_tokens")
     if min_output_tokens is not None:
         _check_tokens(min_output_tokens, "min_output_tokens")
+    if wait_s is not None and (isinstance(wait_s, bool) or not 0 <= wait_s <= threading.TIMEOUT_MAX):
+        raise BadInput(f"wait_s must be seconds from 0, or None to refuse at once, not {wait_s!r}")
     meter = Meter(
         account if isinstance(account, Account) else Account(account),
         PriceBook(prices),
@@ -83,6 +89,7 @@ def govern(
         default_output_tokens=default_max_output_tokens,
         least_output_tokens=min_output_tokens,
         shares=SHARES,
+        wait_s=wait_s,
     )
     return govern_with(client, meter)
 
@@ -138,9 +145,10 @@ def _governed_sync(plain: type[Any]) -> type[Any]:
         _configure_realtime = _no_websocket  # Azure's
 
         def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
-            call, options = _admit(self._thinkcap_meter, options, stream=stream)
-            if call is None:
+            asked = _read(self._thinkcap_meter, options, stream=stream)
+            if asked is None:
                 return super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
+            call, options = asked.with_cap(self._thinkcap_meter.admit(asked.body, asked.api), options)
             try:
                 response = super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
                 _received(call, response)
@@ -161,9 +169,14 @@ def _governed_async(plain: type[Any]) -> type[Any]:
         _configure_realtime = _no_websocket  # Azure's
 
         async def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
-            call, options = _admit(self._thinkcap_meter, options, stream=stream)
-            if call is None:
+            asked, meter = _read(self._thinkcap_meter, options, stream=stream), self._thinkcap_meter
+            if asked is None:
                 return await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
+            if meter.wait_s is None:
+                ticket = meter.admit(asked.body, asked.api)
+            else:
+                ticket = await meter.admit_async(asked.body, asked.api)
+            call, options = asked.with_cap(ticket, options)
             try:
                 response = await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
                 _received(call, response)
@@ -188,11 +201,43 @@ class _Call(NamedTuple):
     reading: Reading
 
 
-def _admit(meter: Meter, options: Any, *, stream: bool) -> tuple[_Call | None, Any]:
-    """Reserve for a request and give it its cap; no call for one that is free."""
+class _Asked(NamedTuple):
+    """A request that is to be paid for.
+
+    Attributes:
+        body: its JSON body, as it would be sent.
+        api: which API it goes to.
+        unread: its answer is read by the caller, after it was given back.
+    """
+
+    body: dict[str, Any]
+    api: Api
+    unread: bool
+
+    def with_cap(self, ticket: Ticket, options: Any) -> tuple[_Call, Any]:
+        """The request as it is sent once it is reserved: with its cap, and with no retries of the SDK's."""
+        body, api = self.body, self.api
+        streamed = bool(body.get("stream"))
+        extra = options.extra_json if isinstance(options.extra_json, Mapping) else {}
+        sent, options = options.json_data, options.model_copy()
+        changes, shown = _cap(body, api, ticket.cap), True
+        if streamed and api == "chat":
+            changes["stream_options"], shown = _asking_for_usage(body.get("stream_options"))
+        options.json_data = {**sent, **changes}
+        options.extra_json = {name: value for name, value in extra.items() if name not in changes} or None
+        options.max_retries = 0
+        if self.unread:
+            options.headers = _uncompressed(options.headers)
+        if not streamed:
+            options.post_parser = _settle_first(ticket, options.post_parser)
+        return _Call(ticket, Reading(ticket, api, streamed=streamed, hide_usage=not shown)), options
+
+
+def _read(meter: Meter, options: Any, *, stream: bool) -> _Asked | None:
+    """What a request asks for; None if it is free."""
     api = _route(str(options.method).lower(), str(options.url), meter.base_url)
     if api is None:
-        return None, options
+        return None
     sent = options.json_data
     if not isinstance(sent, Mapping) or options.content is not None or options.files is not None:
         raise NotGoverned(f"a request to {options.url} without a JSON body cannot be governed: send json_data")
@@ -202,20 +247,7 @@ def _admit(meter: Meter, options: Any, *, stream: bool) -> tuple[_Call | None, A
     if body.get("stream") and not unread:
         raise NotGoverned("a stream that is read as a whole cannot be governed: pass stream=True to the method itself")
     _check_sendable(body)
-    ticket = meter.admit(body, api)
-    streamed = bool(body.get("stream"))
-    options = options.model_copy()
-    changes, shown = _cap(body, api, ticket.cap), True
-    if streamed and api == "chat":
-        changes["stream_options"], shown = _asking_for_usage(body.get("stream_options"))
-    options.json_data = {**sent, **changes}
-    options.extra_json = {name: value for name, value in extra.items() if name not in changes} or None
-    options.max_retries = 0
-    if unread:
-        options.headers = _uncompressed(options.headers)
-    if not streamed:
-        options.post_parser = _settle_first(ticket, options.post_parser)
-    return _Call(ticket, Reading(ticket, api, streamed=streamed, hide_usage=not shown)), options
+    return _Asked(body, api, unread)
 
 
 def _settle_first(ticket: Ticket, parse: Any) -> Any:

@@ -6,21 +6,24 @@ back. Every path ends in exactly one of :meth:`Ticket.settle`, :meth:`Ticket.bou
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from thinkcap.controller.account import Account
 from thinkcap.controller.bounds import PER_REQUEST, cached_encoding, choices, output_cap, prompt_bound
 from thinkcap.controller.ledger import Amount, Charge, Entry, Level, Limits, Purpose
-from thinkcap.controller.ledger.machine import free_of_all
+from thinkcap.controller.ledger.machine import free_of_all, lineage
 from thinkcap.controller.price import MOST_TOKENS, Price
 from thinkcap.controller.pricing import PriceBook
 from thinkcap.controller.sharing import fair_share
 from thinkcap.controller.usage import Pieces, pieces_of, read_usage, usage_of_all
+from thinkcap.controller.waiting import Place, line_of, stand
 from thinkcap.policies.errors import CeilingReached
 from thinkcap.policies.money import show_usd
 from thinkcap.policies.values import Api, Usage
@@ -100,6 +103,27 @@ class Quote:
         return 0 if free.calls == 0 else most
 
 
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a request is to be admitted with.
+
+    Attributes:
+        quote: what it can come to.
+        api: which API it goes to.
+        wanted: the largest output cap it would take.
+        least: the smallest output cap it takes.
+    """
+
+    quote: Quote
+    api: Api
+    wanted: int
+    least: int
+
+    def amount(self, cap: int) -> Amount:
+        """What is reserved at this output cap."""
+        return Amount(self.quote.worst(cap), cap * self.quote.n, 1)
+
+
 class Meter:
     """Charges the requests of one client to one account.
 
@@ -113,6 +137,7 @@ class Meter:
         least_output_tokens: a call is not cut below this cap; None takes the longest output seen of the model.
         shares: a call that names no cap takes at most a fair share of what is free (see :func:`fair_share`); None
             lets it take all of it.
+        wait_s: seconds that a call which does not fit waits for others to settle; None refuses it at once.
     """
 
     def __init__(
@@ -126,6 +151,7 @@ class Meter:
         default_output_tokens: int = DEFAULT_OUTPUT_TOKENS,
         least_output_tokens: int | None = None,
         shares: int | None = None,
+        wait_s: float | None = None,
     ) -> None:
         self.account = account
         self.prices = prices
@@ -135,6 +161,7 @@ class Meter:
         self.default_output_tokens = default_output_tokens
         self.least_output_tokens = least_output_tokens
         self.shares = shares
+        self.wait_s = wait_s
 
     def at(self, base_url: str | None) -> Meter:
         """The same meter for a client that sends elsewhere."""
@@ -183,23 +210,93 @@ class Meter:
         return min(wanted, most)
 
     def admit(self, body: Mapping[str, Any], api: Api) -> Ticket:
-        """Reserve the worst case of a request, at the largest output cap that fits.
+        """Reserve the worst case of a request, at the largest output cap that fits; waits for it where that is allowed.
 
         Raises:
             CeilingReached: if not even the smallest useful cap fits; nothing is reserved then.
             NotGoverned, UnknownPrice: as :meth:`quote`.
         """
+        demand = self._demand(body, api)
+        if self.wait_s is None:
+            return self._reserve(demand)
+        ticket = self._at_once(demand)
+        if ticket is not None:
+            return ticket
+        woken = threading.Event()
+        standing = self._stand(demand, woken.set, woken.clear)
+        try:
+            while True:
+                woken.wait(next(standing))
+        except StopIteration as served:
+            return cast("Ticket", served.value)
+        finally:
+            standing.close()
+
+    async def admit_async(self, body: Mapping[str, Any], api: Api) -> Ticket:
+        """The same for a task: while it waits, the event loop goes on."""
+        demand = self._demand(body, api)
+        ticket = self._at_once(demand)
+        if ticket is not None:
+            return ticket
+        woken, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop was closed, and nobody waits
+                loop.call_soon_threadsafe(woken.set)
+
+        standing = self._stand(demand, wake, woken.clear)
+        try:
+            while True:
+                seconds = next(standing)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(seconds):
+                        await woken.wait()
+        except StopIteration as served:
+            return cast("Ticket", served.value)
+        finally:
+            standing.close()
+
+    def _demand(self, body: Mapping[str, Any], api: Api) -> Demand:
         quote = self.quote(body, api)
         wanted = quote.asked or self.default_output_tokens
-        least = self.least(quote, wanted)
+        return Demand(quote, api, wanted, self.least(quote, wanted))
+
+    def _at_once(self, demand: Demand) -> Ticket | None:
+        """Its ticket, if nobody waits and it fits."""
+        if len(line_of(self.account.ledger)):
+            return None
+        try:
+            return self._reserve(demand)
+        except CeilingReached:
+            return None
+
+    def _stand(
+        self, demand: Demand, wake: Callable[[], object], clear: Callable[[], object]
+    ) -> Generator[float, None, Ticket]:
+        account, left = self.account, self.account.seconds_left
+        seconds = self.wait_s or 0.0
+        return stand(
+            account.ledger,
+            Place(frozenset(lineage(account.name)), wake, clear),
+            demand.amount(demand.least),
+            lambda: self._reserve(demand),
+            look=lambda: account.ledger.levels(account.name),
+            seconds=seconds if left is None else min(seconds, left),
+        )
+
+    def _reserve(self, demand: Demand) -> Ticket:
+        """Reserve at the largest output cap that fits now."""
+        quote = demand.quote
         for tries_left in reversed(range(_TRIES)):
-            cap = max(self._most(quote, wanted, self.account.ledger.levels(self.account.name)), least)
-            purpose = Purpose(quote.model, api, cap_asked=quote.asked, cap_sent=cap, price_source=_source(quote.price))
+            cap = max(self._most(quote, demand.wanted, self.account.ledger.levels(self.account.name)), demand.least)
+            purpose = Purpose(
+                quote.model, demand.api, cap_asked=quote.asked, cap_sent=cap, price_source=_source(quote.price)
+            )
             try:
-                ticket = self.account.reserve(Amount(quote.worst(cap), cap * quote.n, 1), purpose)
+                ticket = self.account.reserve(demand.amount(cap), purpose)
             except CeilingReached:
                 # another caller took what was free between the look and the reservation: look again
-                if cap == least or tries_left == 0:
+                if cap == demand.least or tries_left == 0:
                     raise
             else:
                 return Ticket(self, ticket, quote, cap)

@@ -1,0 +1,284 @@
+"""Calls that wait for money: who is served, in which order, and who is sent away at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.governing import PRICES, SIDES, Side, billed, spent
+from tests.loopback import LoopbackServer, Reply
+from thinkcap.controller import Account, Ceiling, PriceBook, govern
+from thinkcap.controller.ledger import Amount, Limits
+from thinkcap.controller.meter import Meter
+from thinkcap.controller.waiting import line_of
+from thinkcap.policies import BadInput, CeilingReached
+
+PATIENCE_S = 60.0  # only a broken build ever waits so long
+CENT = 10_000_000
+BODY = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+
+
+@pytest.fixture(params=SIDES, ids="-".join)
+def side(request: pytest.FixtureRequest) -> Iterator[Side]:
+    with Side(*request.param) as made:
+        yield made
+
+
+def patient(account: Account, wait_s: float = PATIENCE_S) -> Meter:
+    return Meter(account, PriceBook(PRICES), None, wait_s=wait_s)
+
+
+def until(come: Callable[[], bool]) -> None:
+    """Wait until something another thread does has come about."""
+    end = time.monotonic() + PATIENCE_S
+    while not come():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+
+
+def waiting(account: Account) -> int:
+    return len(line_of(account.ledger))
+
+
+def asking(tokens: int) -> dict[str, Any]:
+    return {**BODY, "max_completion_tokens": tokens}
+
+
+def test_a_call_waits_for_a_settlement(side: Side) -> None:
+    """A call that does not fit is sent once another call is settled; an event loop goes on meanwhile."""
+    with LoopbackServer(Reply()) as server:
+        account = Account("0.02")
+        client = govern(side.client(server), account, prices=PRICES, wait_s=PATIENCE_S)
+        ticket = account.reserve(Amount(2 * CENT - 1))
+
+        async def ask_and_free() -> None:
+            task = asyncio.ensure_future(side.create(client))
+            while not waiting(account):
+                await asyncio.sleep(0.001)
+            account.release(ticket)
+            await task
+
+        if side.mode == "async":
+            side.run(ask_and_free())
+        else:
+            with ThreadPoolExecutor(1) as pool:
+                answer = pool.submit(side.ask, client)
+                until(lambda: waiting(account) == 1)
+                account.release(ticket)
+                answer.result(PATIENCE_S)
+        assert spent(account) == billed(server) > 0
+        assert waiting(account) == 0
+
+
+def test_first_come_first_served() -> None:
+    """Those who wait are served in the order in which they came, a small call behind a large one."""
+    account = Account(Ceiling(output_tokens=2_000))
+    one = patient(account)
+    held, served = account.reserve(Amount(0, 2_000, 1)), []
+
+    def take(number: int, tokens: int) -> None:
+        ticket = one.admit({**asking(tokens), "n": 1}, "chat")
+        served.append(number)
+        ticket.release()
+
+    with ThreadPoolExecutor(5) as pool:
+        calls = []
+        for number, tokens in enumerate((900, 1, 800, 2, 700)):
+            calls.append(pool.submit(take, number, tokens))
+            until(lambda count=number + 1: waiting(account) == count)  # type: ignore[misc]
+        account.release(held)
+        for call in calls:
+            call.result(PATIENCE_S)
+    assert sorted(served) == [0, 1, 2, 3, 4]
+    assert waiting(account) == 0
+
+
+def test_the_order_is_kept_where_one_call_fits_at_a_time() -> None:
+    """Where each takes all there is, the order of being served is the order of coming."""
+    account = Account(Ceiling(output_tokens=1_000))
+    one = patient(account)
+    held, served = account.reserve(Amount(0, 1_000, 1)), []
+
+    def take(number: int) -> None:
+        ticket = one.admit(asking(1_000), "chat")
+        served.append(number)
+        ticket.release()
+
+    with ThreadPoolExecutor(6) as pool:
+        calls = []
+        for number in range(6):
+            calls.append(pool.submit(take, number))
+            until(lambda count=number + 1: waiting(account) == count)  # type: ignore[misc]
+        account.release(held)
+        for call in calls:
+            call.result(PATIENCE_S)
+    assert served == [0, 1, 2, 3, 4, 5]
+
+
+def test_who_waits_holds_up_only_those_who_need_the_same_money() -> None:
+    """A call that waits on its own child account does not hold up a sibling, and one behind it is told so."""
+    top = Account(1)
+    full, free = top.child("full", Ceiling(output_tokens=100)), top.child("free")
+    held = full.reserve(Amount(0, 60, 1))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(patient(full).admit, asking(100), "chat")
+        until(lambda: waiting(top) == 1)
+        assert patient(free).admit(asking(100), "chat").cap == 100
+        with pytest.raises(CeilingReached, match="others came first") as reached:
+            patient(full, 0.0).admit(asking(10), "chat")
+        assert reached.value.account == "account/full"
+        full.release(held)
+        assert call.result(PATIENCE_S).cap == 100
+
+
+def test_money_that_is_spent_is_not_waited_for(side: Side) -> None:
+    """Where more is needed than spent money leaves of the ceiling, a call is refused at once: nobody can help."""
+    with LoopbackServer(Reply()) as server:
+        account = Account("0.02")
+        account.settle(account.reserve(Amount(CENT)))
+        account.reserve(Amount(CENT // 2))
+        client = govern(side.client(server), account, prices=PRICES, wait_s=PATIENCE_S, min_output_tokens=1_000)
+        with pytest.raises(CeilingReached) as reached:
+            side.ask(client)
+        assert "waited" not in str(reached.value)
+        assert (reached.value.spent, reached.value.reserved) == (CENT, CENT // 2)
+        assert waiting(account) == 0
+
+
+def test_a_callers_own_stream_is_not_waited_for_for_ever(side: Side) -> None:
+    """A caller that waits for what its own unread stream holds is refused when its patience ends, and told why."""
+    with LoopbackServer(Reply()) as server:
+        account = Account("0.02")
+        client = govern(side.client(server), account, prices=PRICES, wait_s=0.02)
+        stream = side.open(client, **{side.cap_name: 1_800})
+        with pytest.raises(CeilingReached, match="a stream that is left open") as reached:
+            side.ask(client)
+        assert reached.value.reserved == account.balance.money.reserved > 0
+        side.take(stream)
+        side.ask(client)
+        assert spent(account) == billed(server)
+
+
+@pytest.mark.parametrize("api", ["chat", "responses"])
+def test_a_cancelled_waiter_leaves_the_line(api: str) -> None:
+    """A task that is cancelled while it waits holds nothing, and who came after it is served."""
+    with Side("async", api) as side, LoopbackServer(Reply()) as server:
+        account = Account("0.02")
+        client = govern(side.client(server), account, prices=PRICES, wait_s=PATIENCE_S)
+        ticket = account.reserve(Amount(2 * CENT - 1))
+
+        async def cancel_the_first() -> None:
+            tasks = []
+            for count in (1, 2):
+                tasks.append(asyncio.ensure_future(side.create(client)))
+                while waiting(account) < count:
+                    await asyncio.sleep(0.001)
+            tasks[0].cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await tasks[0]
+            assert waiting(account) == 1
+            account.release(ticket)
+            await tasks[1]
+
+        side.run(cancel_the_first())
+        assert len(server.requests) == 1
+        assert spent(account) == billed(server)
+
+
+def test_what_another_process_frees_is_seen(tmp_path: Path) -> None:
+    """A call that waits on a file looks again by itself: here the other process is another handle on the file."""
+    here, there = (Account("0.02", name="a", ledger=tmp_path / "team.db") for _ in range(2))
+    held = there.reserve(Amount(2 * CENT - 1))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(patient(here).admit, asking(100), "chat")
+        until(lambda: waiting(here) == 1)
+        assert waiting(there) == 0
+        there.release(held)
+        assert call.result(PATIENCE_S).cap == 100
+
+
+def test_a_raised_ceiling_serves_who_waits() -> None:
+    """Raising the ceiling is as good as a settlement."""
+    account = Account("0.02")
+    account.reserve(Amount(2 * CENT - 1))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(patient(account).admit, asking(100), "chat")
+        until(lambda: waiting(account) == 1)
+        account.raise_to(1)
+        assert call.result(PATIENCE_S).cap == 100
+
+
+def test_nobody_waits_beyond_the_deadline() -> None:
+    """The seconds of the ceiling end the waiting, too."""
+    account = Account(Ceiling(usd="0.02", seconds=0.05))
+    account.reserve(Amount(2 * CENT - 1))
+    with pytest.raises(CeilingReached):
+        patient(account).admit(asking(100), "chat")
+
+
+def test_every_call_of_a_crowd_is_served() -> None:
+    """Many threads with money for three calls at a time are all served, and the ceiling holds at every bill."""
+    with Side("sync", "chat") as side, LoopbackServer(Reply(output_tokens=20)) as server:
+        account = Account("0.04")
+        client = govern(side.client(server), account, prices=PRICES, wait_s=PATIENCE_S)
+
+        def ask(_: int) -> int:
+            side.ask(client, max_completion_tokens=1_000)
+            return account.balance.money.overrun
+
+        with ThreadPoolExecutor(12) as pool:
+            assert set(pool.map(ask, range(48))) == {0}
+        assert len(server.requests) == 48
+        assert spent(account) == billed(server) <= 4 * CENT
+        assert account.available == Limits(4 * CENT - billed(server))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_waits_for_nobody_of_its_parent(tmp_path: Path) -> None:
+    """Threads that wait are not in a forked process, so they are not in its line."""
+    account = Account("0.02", name="a", ledger=tmp_path / "team.db")
+    held = account.reserve(Amount(2 * CENT - 1))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(patient(account).admit, asking(100), "chat")
+        until(lambda: waiting(account) == 1)
+        child = os.fork()
+        if child == 0:
+            os._exit(7 if waiting(account) == 0 else 1)
+        _, status = os.waitpid(child, 0)
+        account.release(held)
+        call.result(PATIENCE_S)
+    assert os.waitstatus_to_exitcode(status) == 7
+
+
+@pytest.mark.parametrize("wait_s", [-1, float("nan"), float("inf"), True])
+def test_patience_is_seconds(wait_s: float) -> None:
+    """What is no number of seconds is refused."""
+    with Side("sync", "chat") as side, pytest.raises(BadInput, match="wait_s must be seconds"):
+        govern(side.client("http://127.0.0.1:9/v1"), 1, wait_s=wait_s)
+
+
+def test_a_wake_up_between_looking_and_sleeping_is_not_lost() -> None:
+    """Money that comes back while a call looks at its account is seen before it sleeps."""
+    account = Account("0.02")
+    held = account.reserve(Amount(2 * CENT - 1))
+    one, done = patient(account), threading.Event()
+    ledger = account.ledger
+    looked = ledger.levels
+
+    def look_then_free(path: str) -> Any:
+        found = looked(path)
+        if waiting(account) and not done.is_set():
+            done.set()
+            account.release(held)
+        return found
+
+    ledger.levels = look_then_free  # type: ignore[method-assign]
+    assert one.admit(asking(100), "chat").cap == 100
