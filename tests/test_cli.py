@@ -453,3 +453,27 @@ def test_what_replay_cannot_use_is_refused(
     Path("deep.jsonl").write_text("[" * 200_000)
     Path("not.parquet").write_text("PAR1 or not")
     assert says in run("replay", *words).error()
+
+
+def test_the_recorded_demo_needs_no_model(run: Run, tmp_path: Path) -> None:
+    """The recorded demo prints both acts as JSON, draws where it is told to, and exits with 0 since both ceilings held."""
+    target = tmp_path / "demo.svg"
+    found = run("demo", "--recorded", "--json", "--picture", target).json()
+    assert (found["live"], found["questions"], found["held"], found["act1"]["held"]) == (False, 200, True, True)
+    assert found["max_spent_usd"] <= found["ceiling_usd"]
+    assert set(found["policies"]) == {"low", "high", "thinkcap"}
+    assert target.read_text("utf-8").startswith("<svg")
+
+
+def test_a_picture_that_cannot_be_drawn_is_an_error_in_one_line(run: Run, tmp_path: Path) -> None:
+    """A picture in a folder that is not there is refused by name, with the option that mends it."""
+    ended = run("demo", "--recorded", "--json", "--picture", tmp_path / "nowhere" / "demo.svg")
+    assert "name another with --picture" in ended.error()
+
+
+def test_where_the_server_cannot_be_had_the_recorded_run_is_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the model's server the demo says so in a line and shows the recording."""
+    monkeypatch.setattr("thinkcap.controller.local.is_installed", lambda: False)
+    ended = run("demo", "--json")
+    assert ended.json()["live"] is False
+    assert "is not installed" in ended.err

@@ -13,7 +13,7 @@ from thinkcap.cli.show import bar, print_json, say, table
 from thinkcap.policies import BadInput, show_usd
 
 if TYPE_CHECKING:
-    from thinkcap.demo import Comparison
+    from thinkcap.demo import Act1, Comparison
 
 __all__ = ["demo"]
 
@@ -36,26 +36,34 @@ def demo(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a real small model real questions: at low effort, at high effort, and as thinkcap does.
+    """Act 1: a bare client and a governed one. Act 2: a real small model at low, at high, and as thinkcap asks it.
 
     Needs no key. The model (93 MB) is fetched on first use. Exits with 0 only if no question cost more than
     its ceiling.
     """
+    first = _first_act(as_json=as_json)
     started = time.monotonic()
     found = _replayed(seed) if recorded or not _server_here() else _asked(questions, seconds, seed)
     target = picture or (None if as_json else _PICTURE)
-    if found.questions:
-        if target is not None:
-            _draw(found, target)
-        if as_json:
-            print_json(found.to_json())
-        else:
-            _show(found, target, time.monotonic() - started)
-    elif as_json:
-        print_json(found.to_json())
+    if found.questions and target is not None:
+        _draw(found, target)
+    if as_json:
+        print_json({**found.to_json(), "act1": first.to_json()})
+    elif found.questions:
+        _show(found, target, time.monotonic() - started)
     else:
         say(f"no question was finished by every policy: {found.ended}; give more --seconds")
-    raise typer.Exit(_exit_code(found))
+    raise typer.Exit(_exit_code(found) if first.held else 1)
+
+
+def _first_act(*, as_json: bool) -> Act1:
+    """A provider that thinks out of sight, asked by a bare client and by a governed one: no model is needed."""
+    from thinkcap.demo import act1, as_table
+
+    found = act1()
+    if not as_json:
+        table(*as_table(found))
+    return found
 
 
 def _server_here() -> bool:
@@ -142,9 +150,9 @@ def _show(found: Comparison, target: str | None, seconds: float) -> None:
             ]
         )
     how = (
-        f"{found.model}, asked live: {found.questions} questions, seed {found.seed}, {seconds:.0f} s"
+        f"Act 2: {found.model}, asked live: {found.questions} questions, seed {found.seed}, {seconds:.0f} s"
         if found.live
-        else f"{found.model}, the shipped recording replayed: {found.questions} questions"
+        else f"Act 2: {found.model}, the shipped recording replayed: {found.questions} questions"
     )
     columns = ["policy", "right", "95 % interval", "$ / 1,000 questions", "attempts", "dearest question", "ceiling"]
     table(how, columns, rows)

@@ -1,5 +1,6 @@
 """The demo: a real small model asked at low effort, at high effort, and under a policy, side by side."""
 
+from thinkcap.demo.act1 import Act1, act1, as_table
 from thinkcap.demo.arms import CEILING_USD, PRICES, arms, policies
 from thinkcap.demo.compare import Comparison, Side, verdict
 from thinkcap.demo.families import (
@@ -24,10 +25,13 @@ __all__ = [
     "RECORDED_EACH",
     "RECORDED_SEED",
     "SHIPPED",
+    "Act1",
     "Comparison",
     "Family",
     "Side",
+    "act1",
     "arms",
+    "as_table",
     "compare_live",
     "compare_recorded",
     "draw",
