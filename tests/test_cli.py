@@ -456,7 +456,7 @@ def test_what_replay_cannot_use_is_refused(
 
 
 def test_the_recorded_demo_needs_no_model(run: Run, tmp_path: Path) -> None:
-    """The recorded demo prints both acts as JSON, draws where it is told to, and exits with 0 since both ceilings held."""
+    """The recorded demo prints both acts as JSON, draws where it is told to, and exits with 0: both ceilings held."""
     target = tmp_path / "demo.svg"
     found = run("demo", "--recorded", "--json", "--picture", target).json()
     assert (found["live"], found["questions"], found["held"], found["act1"]["held"]) == (False, 200, True, True)
