@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None and fault.kind == "error":
             self._chunk(f"event: error\ndata: {json.dumps({'type': 'error', **error_body(500, 'as asked')})}\n\n")
         while fault is not None and fault.kind == "endless":
-            self._chunk(events[fault.after_chunks - 1])
+            self._chunk(events[: fault.after_chunks][-1])
         if fault is not None and fault.kind in ("timeout", "disconnect"):
             return self._leave(fault)
         self.wfile.write(b"0\r\n\r\n")
