@@ -4,6 +4,7 @@ from thinkcap.controller.account import Account
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.clients import make_client
 from thinkcap.controller.controller import AsyncController, Controller
+from thinkcap.controller.events import Event
 from thinkcap.controller.govern import govern
 from thinkcap.controller.price import Price, read_price
 from thinkcap.controller.pricing import AssumedPrice, PriceBook
@@ -18,6 +19,7 @@ __all__ = [
     "AsyncController",
     "Ceiling",
     "Controller",
+    "Event",
     "Price",
     "PriceBook",
     "Recorded",

@@ -18,6 +18,7 @@ import openai
 
 from thinkcap.controller.account import Account
 from thinkcap.controller.ceiling import Ceiling
+from thinkcap.controller.events import OnEvent, Teller
 from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, Ticket
 from thinkcap.controller.price import Price
 from thinkcap.controller.pricing import PriceBook
@@ -47,6 +48,8 @@ def govern(
     default_max_output_tokens: int = DEFAULT_OUTPUT_TOKENS,
     min_output_tokens: int | None = None,
     wait_s: float | None = None,
+    on_event: OnEvent | None = None,
+    threshold: float = 0.8,
 ) -> Client:
     """A copy of a client, of the same type, whose every call is paid by an account and never past its ceiling.
 
@@ -71,6 +74,9 @@ def govern(
             as long as none was (and a call that names no cap is not shared below 1,024).
         wait_s: seconds that a call which does not fit may wait for calls in flight to settle, first come first served;
             None refuses it at once. It is refused at once, too, where no settlement can help.
+        on_event: told of each :class:`Event`: reserved, clamped, settled, released, refused, overrun, threshold. What
+            it raises becomes a warning. It runs in the call's own thread or task, so it should be quick.
+        threshold: the part of the account's own ceiling whose spending is told of, once.
 
     Raises:
         BadInput: if the client is neither, or the amount is no amount of dollars, or a setting cannot be meant.
@@ -82,6 +88,8 @@ def govern(
         _check_tokens(min_output_tokens, "min_output_tokens")
     if wait_s is not None and (isinstance(wait_s, bool) or not 0 <= wait_s <= threading.TIMEOUT_MAX):
         raise BadInput(f"wait_s must be seconds from 0, or None to refuse at once, not {wait_s!r}")
+    if isinstance(threshold, bool) or not 0 < threshold <= 1:
+        raise BadInput(f"threshold must be a part of the ceiling, above 0 and at most 1, not {threshold!r}")
     meter = Meter(
         account if isinstance(account, Account) else Account(account),
         PriceBook(prices),
@@ -90,6 +98,7 @@ def govern(
         least_output_tokens=min_output_tokens,
         shares=SHARES,
         wait_s=wait_s,
+        teller=None if on_event is None else Teller(on_event, threshold),
     )
     return govern_with(client, meter)
 

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from thinkcap.controller.account import Account
 from thinkcap.controller.bounds import PER_REQUEST, cached_encoding, choices, output_cap, prompt_bound
+from thinkcap.controller.events import Event, Teller
 from thinkcap.controller.ledger import Amount, Charge, Entry, Level, Limits, Purpose
 from thinkcap.controller.ledger.machine import free_of_all, lineage
 from thinkcap.controller.price import MOST_TOKENS, Price
@@ -138,6 +139,7 @@ class Meter:
         shares: a call that names no cap takes at most a fair share of what is free (see :func:`fair_share`); None
             lets it take all of it.
         wait_s: seconds that a call which does not fit waits for others to settle; None refuses it at once.
+        teller: told of what happens to each call.
     """
 
     def __init__(
@@ -152,6 +154,7 @@ class Meter:
         least_output_tokens: int | None = None,
         shares: int | None = None,
         wait_s: float | None = None,
+        teller: Teller | None = None,
     ) -> None:
         self.account = account
         self.prices = prices
@@ -162,6 +165,7 @@ class Meter:
         self.least_output_tokens = least_output_tokens
         self.shares = shares
         self.wait_s = wait_s
+        self.teller = teller
 
     def at(self, base_url: str | None) -> Meter:
         """The same meter for a client that sends elsewhere."""
@@ -217,8 +221,24 @@ class Meter:
             NotGoverned, UnknownPrice: as :meth:`quote`.
         """
         demand = self._demand(body, api)
-        if self.wait_s is None:
-            return self._reserve(demand)
+        try:
+            ticket = self._reserve(demand) if self.wait_s is None else self._wait(demand)
+        except CeilingReached as reached:
+            self._tell_refused(demand, reached)
+            raise
+        return self._tell_reserved(ticket)
+
+    async def admit_async(self, body: Mapping[str, Any], api: Api) -> Ticket:
+        """The same for a task: while it waits, the event loop goes on."""
+        demand = self._demand(body, api)
+        try:
+            ticket = await self._wait_async(demand)
+        except CeilingReached as reached:
+            self._tell_refused(demand, reached)
+            raise
+        return self._tell_reserved(ticket)
+
+    def _wait(self, demand: Demand) -> Ticket:
         ticket = self._at_once(demand)
         if ticket is not None:
             return ticket
@@ -232,9 +252,7 @@ class Meter:
         finally:
             standing.close()
 
-    async def admit_async(self, body: Mapping[str, Any], api: Api) -> Ticket:
-        """The same for a task: while it waits, the event loop goes on."""
-        demand = self._demand(body, api)
+    async def _wait_async(self, demand: Demand) -> Ticket:
         ticket = self._at_once(demand)
         if ticket is not None:
             return ticket
@@ -255,6 +273,30 @@ class Meter:
             return cast("Ticket", served.value)
         finally:
             standing.close()
+
+    def _tell_reserved(self, ticket: Ticket) -> Ticket:
+        if self.teller is not None:
+            try:
+                ticket.tell_reserved(self.teller)
+            except BaseException:  # an interrupt, or warnings that are errors: it will not be sent
+                ticket.release()
+                raise
+        return ticket
+
+    def _tell_refused(self, demand: Demand, reached: CeilingReached) -> None:
+        if self.teller is not None:
+            quote, account = demand.quote, self.account.name
+            needed = demand.amount(demand.least).nusd
+            self.teller.tell(
+                Event(
+                    kind="refused",
+                    account=account,
+                    nusd=needed,
+                    model=quote.model,
+                    cap_asked=quote.asked,
+                    note=str(reached),
+                )
+            )
 
     def _demand(self, body: Mapping[str, Any], api: Api) -> Demand:
         quote = self.quote(body, api)
@@ -378,12 +420,24 @@ class Ticket:
 
     def release(self) -> None:
         """Give the reservation back: this was surely not billed."""
-        self._end(lambda: self._meter.account.release(self._ticket))
+        entry = self._end(lambda: self._meter.account.release(self._ticket))
+        if entry is not None and self._meter.teller is not None:
+            self._meter.teller.entry("released", entry, entry.reserved_nusd)
+
+    def tell_reserved(self, teller: Teller) -> None:
+        """Tell that it may be sent, and whether with a lower cap than it asked for."""
+        entry = self._meter.account.ledger.entry(self._ticket)
+        teller.entry("reserved", entry, entry.reserved_nusd)
+        if entry.cap_asked is not None and self.cap < entry.cap_asked:
+            teller.entry("clamped", entry, entry.reserved_nusd)
 
     def _charge(self, charge: Charge) -> None:
         entry = self._end(lambda: self._meter.account.settle(self._ticket, charge))
         if entry is not None and self._meter.on_entry is not None:
             self._meter.on_entry(entry)
+        if entry is not None and self._meter.teller is not None:
+            account = self._meter.account
+            self._meter.teller.settled(entry, lambda: account.balance.money)
 
     def _end(self, end: Callable[[], Entry]) -> Entry | None:
         """End it, unless that was done; what fails (a full disk, an interrupt) can be tried again."""

@@ -26,14 +26,17 @@ def fair_share(levels: Iterable[Level], shares: int) -> Limits:
     nusd: int | None = None
     output_tokens: int | None = None
     for level in levels:
-        balance = level.balance
-        parts = shares + level.reserved.calls
-        nusd = _least(nusd, balance.money.free, parts)
-        output_tokens = _least(output_tokens, balance.output_tokens.free, parts)
+        ceiling, spent, held = level.ceiling, level.spent, level.reserved
+        if ceiling is None:
+            continue
+        parts = shares + held.calls
+        nusd = _least(nusd, ceiling.nano, spent.nusd + held.nusd, parts)
+        output_tokens = _least(output_tokens, ceiling.output_tokens, spent.output_tokens + held.output_tokens, parts)
     return Limits(nusd, output_tokens)
 
 
-def _least(so_far: int | None, free: int | None, parts: int) -> int | None:
-    if free is None:
+def _least(so_far: int | None, limit: int | None, used: int, parts: int) -> int | None:
+    if limit is None:
         return so_far
-    return free // parts if so_far is None else min(so_far, free // parts)
+    part = max(0, limit - used) // parts
+    return part if so_far is None else min(so_far, part)
