@@ -5,6 +5,7 @@ from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.clients import make_client
 from thinkcap.controller.controller import AsyncController, Controller
 from thinkcap.controller.events import Event
+from thinkcap.controller.exceeding import Exceeded
 from thinkcap.controller.govern import govern
 from thinkcap.controller.price import Price, read_price
 from thinkcap.controller.pricing import AssumedPrice, PriceBook
@@ -20,6 +21,7 @@ __all__ = [
     "Ceiling",
     "Controller",
     "Event",
+    "Exceeded",
     "Price",
     "PriceBook",
     "Recorded",

@@ -19,6 +19,7 @@ import openai
 from thinkcap.controller.account import Account
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.events import OnEvent, Teller
+from thinkcap.controller.exceeding import OnExceeded, check_on_exceeded
 from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, Ticket
 from thinkcap.controller.price import Price
 from thinkcap.controller.pricing import PriceBook
@@ -45,6 +46,7 @@ def govern(
     account: Account | Ceiling | Dollars,
     *,
     prices: Mapping[str, Price] | None = None,
+    on_exceeded: OnExceeded | None = None,
     default_max_output_tokens: int = DEFAULT_OUTPUT_TOKENS,
     min_output_tokens: int | None = None,
     wait_s: float | None = None,
@@ -69,6 +71,10 @@ def govern(
         client: an ``OpenAI`` or ``AsyncOpenAI`` client; it is left as it is. A governed one is re-targeted.
         account: who pays; a bare amount of dollars or a :class:`Ceiling` opens a fresh account in memory.
         prices: the caller's own prices by model name, for models that no price list knows.
+        on_exceeded: what becomes of a call whose output cap does not fit. ``"clamp"`` sends it with the largest cap
+            that does, ``"stop"`` refuses it, a function is given an :class:`Exceeded` and returns a smaller cap, or
+            None to refuse it. By default it is clamped, unless it has tools or structured output: half of that is no
+            answer, so such a call is only sent with the cap it asked for.
         default_max_output_tokens: the largest output cap of a call that names none, hidden reasoning included.
         min_output_tokens: no call is cut below this cap; by default the longest output seen of its model, or 1,024
             as long as none was (and a call that names no cap is not shared below 1,024).
@@ -83,6 +89,7 @@ def govern(
     """
     if not isinstance(client, (openai.OpenAI, openai.AsyncOpenAI)):
         raise BadInput(f"govern() takes an OpenAI or AsyncOpenAI client, not {type(client).__name__}")
+    check_on_exceeded(on_exceeded)
     _check_tokens(default_max_output_tokens, "default_max_output_tokens")
     if min_output_tokens is not None:
         _check_tokens(min_output_tokens, "min_output_tokens")
@@ -99,6 +106,7 @@ def govern(
         shares=SHARES,
         wait_s=wait_s,
         teller=None if on_event is None else Teller(on_event, threshold),
+        on_exceeded=on_exceeded,
     )
     return govern_with(client, meter)
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 from thinkcap.controller.account import Account
 from thinkcap.controller.bounds import PER_REQUEST, cached_encoding, choices, output_cap, prompt_bound
 from thinkcap.controller.events import Event, Teller
+from thinkcap.controller.exceeding import Exceeded, OnExceeded, is_whole, smaller_cap
 from thinkcap.controller.ledger import Amount, Charge, Entry, Level, Limits, Purpose
 from thinkcap.controller.ledger.machine import free_of_all, lineage
 from thinkcap.controller.price import MOST_TOKENS, Price
@@ -140,6 +141,7 @@ class Meter:
             lets it take all of it.
         wait_s: seconds that a call which does not fit waits for others to settle; None refuses it at once.
         teller: told of what happens to each call.
+        on_exceeded: what becomes of a call whose cap does not fit; None cuts it unless half an answer would be none.
     """
 
     def __init__(
@@ -155,6 +157,7 @@ class Meter:
         shares: int | None = None,
         wait_s: float | None = None,
         teller: Teller | None = None,
+        on_exceeded: OnExceeded | None = "clamp",
     ) -> None:
         self.account = account
         self.prices = prices
@@ -166,6 +169,7 @@ class Meter:
         self.shares = shares
         self.wait_s = wait_s
         self.teller = teller
+        self.on_exceeded = on_exceeded
 
     def at(self, base_url: str | None) -> Meter:
         """The same meter for a client that sends elsewhere."""
@@ -224,7 +228,7 @@ class Meter:
         try:
             ticket = self._reserve(demand) if self.wait_s is None else self._wait(demand)
         except CeilingReached as reached:
-            self._tell_refused(demand, reached)
+            self._refused(demand, reached)
             raise
         return self._tell_reserved(ticket)
 
@@ -234,7 +238,7 @@ class Meter:
         try:
             ticket = await self._wait_async(demand)
         except CeilingReached as reached:
-            self._tell_refused(demand, reached)
+            self._refused(demand, reached)
             raise
         return self._tell_reserved(ticket)
 
@@ -283,10 +287,17 @@ class Meter:
                 raise
         return ticket
 
-    def _tell_refused(self, demand: Demand, reached: CeilingReached) -> None:
+    def _refused(self, demand: Demand, reached: CeilingReached) -> None:
+        """Tell of it, and of the way out where the call could have been cut."""
+        quote, least = demand.quote, demand.least
+        if self.on_exceeded is None and quote.asked == least and self.least(quote, least) < least:
+            reached.add_note(
+                "a call with tools or structured output is not cut below the cap it names: "
+                "lower that, or allow it with govern(..., on_exceeded='clamp')"
+            )
         if self.teller is not None:
-            quote, account = demand.quote, self.account.name
-            needed = demand.amount(demand.least).nusd
+            account = self.account.name
+            needed = demand.amount(least).nusd
             self.teller.tell(
                 Event(
                     kind="refused",
@@ -301,7 +312,20 @@ class Meter:
     def _demand(self, body: Mapping[str, Any], api: Api) -> Demand:
         quote = self.quote(body, api)
         wanted = quote.asked or self.default_output_tokens
-        return Demand(quote, api, wanted, self.least(quote, wanted))
+        if self.on_exceeded == "clamp" or (self.on_exceeded is None and not is_whole(body)):
+            return Demand(quote, api, wanted, self.least(quote, wanted))
+        demand = Demand(quote, api, wanted, quote.asked or self.useful(quote))
+        return self._smaller(demand, self.on_exceeded) if callable(self.on_exceeded) else demand
+
+    def _smaller(self, demand: Demand, ask: Callable[[Exceeded], int | None]) -> Demand:
+        """The demand with the caller's own smaller cap, if it does not fit."""
+        quote, asked = demand.quote, demand.least
+        free = self.account.available
+        most = quote.most(free)
+        if asked <= most:
+            return demand
+        cap = smaller_cap(ask(Exceeded(quote.model, asked, quote.worst(asked), free.nusd, most)), asked)
+        return demand if cap == asked else replace(demand, wanted=cap, least=cap)
 
     def _at_once(self, demand: Demand) -> Ticket | None:
         """Its ticket, if nobody waits and it fits."""
