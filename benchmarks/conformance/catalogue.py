@@ -46,6 +46,10 @@ class Subject:
 
 
 _NO_RESPONSES = {"Responses": "it has no such endpoint"}
+_BILLED_THEN_RAISES = (
+    "its wrapper has no streams: the call is sent and billed, then it raises AttributeError, uncounted"
+)
+_NO_STREAMS = dict.fromkeys(("hidden reasoning", "many streams", "cancels"), _BILLED_THEN_RAISES)
 _NO_PRICES = {"unknown price": "it counts tokens, not dollars", "long context": "it counts tokens, not dollars"}
 
 SUBJECTS: tuple[Subject, ...] = (
@@ -54,6 +58,14 @@ SUBJECTS: tuple[Subject, ...] = (
         environment="thinkcap",
         caller="thinkcap_govern",
         about="`govern(OpenAI(), account)`; the account is in SQLite where processes share it, else in memory",
+        better="",
+    ),
+    Subject(
+        name="thinkcap, waiting",
+        environment="thinkcap",
+        caller="thinkcap_govern",
+        settings={"wait_s": 5},
+        about="the same with `govern(..., wait_s=5)`: a call that does not fit waits for calls in flight to settle",
         better="",
     ),
     Subject(
@@ -80,6 +92,7 @@ SUBJECTS: tuple[Subject, ...] = (
         name="llm-leash",
         environment="llm-leash",
         caller="llm_leash_wrap",
+        cannot=_NO_STREAMS,
         about="`Firewall(budget_usd=...).wrap(OpenAI())`, as its readme begins",
         better="a kill switch, an audit log with a hash chain, rules on content and tools, human review",
     ),
@@ -105,7 +118,8 @@ SUBJECTS: tuple[Subject, ...] = (
         environment="litellm",
         caller="litellm_budget",
         settings="careful",
-        about="the same with `projected_cost` before each call, under a lock, and streams charged however they end",
+        about="the same with `projected_cost` before each call, under a lock; streams tell their usage and are "
+        "charged however they end",
         better="as above",
     ),
     Subject(

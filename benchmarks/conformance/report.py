@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -113,6 +114,17 @@ class Result:
         return {**asdict(self), "over": self.over}
 
 
+_READING = """\
+Nothing over the ceiling is what a ceiling is for; the usable budget is its price. Where a provider reports nothing (a
+failed call, a stream that was left, an answer without usage) thinkcap charges all that it had reserved, because it may
+have been billed: the rows of retries, cancels and missing usage show what that leaves unused. Where a call does not fit
+it is cut down to what does; where it names no cap it gets a fair share of what is free, so that many callers fit, and
+few callers with long answers may find them cut. hardcap reserves what answers took lately: it holds while the traffic
+stays as it was, and its setting `max_tokens` also when it changes. A gateway sees `n` and hidden tokens only in the
+usage, after they were billed. Budgets that compare what was spent before a call are passed by one call for each caller.
+"""
+
+
 def _table(
     results: Mapping[tuple[str, str], Result],
     scenarios: Sequence[Scenario],
@@ -135,6 +147,10 @@ def _usable(result: Result) -> str:
     return f"{result.share(result.itself)}{' *' if result.over else ''}"
 
 
+def _callers(result: Result) -> str:
+    return f"{result.in_flight}, {result.waited_most_s:.1f} s"
+
+
 def markdown(
     results: Sequence[Result],
     scenarios: Sequence[Scenario],
@@ -145,9 +161,9 @@ def markdown(
 ) -> str:
     """The page: three tables and what is behind them."""
     by = {(each.scenario, each.subject): each for each in results}
-    why = sorted({f"- {each.subject}, {each.scenario}: {each.skipped}." for each in results if each.skipped})
+    why = sorted({_item(f"{each.subject}, {each.scenario}: {each.skipped}.") for each in results if each.skipped})
     errors = [
-        f"- {each.subject}, {each.scenario}: " + "; ".join(f"{count} x `{name}`" for name, count in top)
+        _item(f"{each.subject}, {each.scenario}: " + "; ".join(f"{count} x `{name}`" for name, count in top))
         for each in results
         if (top := Counter(each.failed).most_common(1))
     ]
@@ -157,7 +173,7 @@ def markdown(
         "Every scenario runs against [the billing oracle](oracle.md), a provider on loopback whose own book says what "
         "was billed; no subject's own figures are used. Each subject runs in its own environment, in its own process, "
         "with the model's list price from its own price list, so only its enforcement is tested: "
-        f"${price.input} and ${price.output} a million tokens, the same in all of them. hardcap counts tokens: its "
+        f"${price.input:.2f} and ${price.output:.2f} a million tokens in all of them. hardcap counts tokens: its "
         "ceiling is given, and its bill counted, in tokens.",
         f"Run on {datetime.date.today().isoformat()} with {'; '.join(sorted(versions.values()))}:",
         f"```sh\nmake conformance{' FULL=1' if full else ''}\n```",
@@ -170,17 +186,33 @@ def markdown(
         "## Billed for answers that a cap cut",
         _table(by, scenarios, subjects, lambda each: each.share(each.cut)),
         "The rest up to what was billed went to calls that failed or were left by their caller.",
+        "## Callers at once",
+        "The most calls in flight at one moment, and the longest time a caller was refused before it was let through.",
+        _table(by, [each for each in scenarios if each.workers >= 8], subjects, _callers),
+        "## How to read it",
+        _wrapped(_READING),
         "## Scenarios",
-        "\n".join(f"- **{each.name}**: {each.about}. Ceiling: {_dollars(each)}." for each in scenarios),
+        "\n".join(_item(f"**{each.name}**: {each.about}. Ceiling: {_dollars(each)}.") for each in scenarios),
         "## Subjects",
-        "\n".join(f"- **{s.name}**: {s.about}." + (f" Better: {s.better}." if s.better else "") for s in subjects),
+        "\n".join(
+            _item(f"**{each.name}**: {each.about}." + (f" Better: {each.better}." if each.better else ""))
+            for each in subjects
+        ),
         "## Not run, and why",
         "\n".join(why) or "Everything ran.",
         "## Errors that were no refusals",
         "The most frequent one of each run; such a call may have been billed.",
         "\n".join(errors) or "None.",
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part if part[0] in "|-`#" else _wrapped(part) for part in parts) + "\n"
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, 120, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def _item(text: str) -> str:
+    return _wrapped(f"- {text}", "  ")
 
 
 def _dollars(scenario: Scenario) -> str:

@@ -135,14 +135,13 @@ def drive(
     first = callers()
     if scenario.kill_after_s is not None:
         time.sleep(scenario.kill_after_s)
-        if service is None:
-            for each in first:
-                each.process.kill()
-                each.end()
-            first = callers()
-        else:
+        for each in first:
+            each.process.kill()
+            each.end()
+        if service is not None:
             service.say("crash")
             service.hear()
+        first = callers()
     try:
         return [json.loads(each.hear()) for each in first]
     finally:

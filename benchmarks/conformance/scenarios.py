@@ -72,9 +72,10 @@ class Scenario:
 
 
 def said(visible: int, *, hidden: int = 0, events: int = 12, **more: Any) -> Reply:
-    """A reply whose text is as long as its visible tokens say, at four letters a token, in so many pieces."""
+    """A reply whose text has as many tokens as it says, for who counts four letters a token and for a tokenizer."""
     letters = max(1, 4 * visible // events - 1)
-    text = " ".join(["x" * letters] * events) + " "
+    words = "ThisThatWhenWithFromHaveTheyWillOverSome"
+    text = ((words * (letters // len(words) + 1))[:letters] + " ") * events
     return Reply(text=text, output_tokens=visible + hidden, reasoning_tokens=hidden, **more)
 
 

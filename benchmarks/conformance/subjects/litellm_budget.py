@@ -1,7 +1,8 @@
 """LiteLLM's BudgetManager, as its page shows it, or with all that can be asked of it.
 
 As the page shows it: go on while the current cost is not above the budget, then add what the answer cost. At its best:
-one caller at a time looks at what the prompt will cost as well, and a stream is charged however it ends.
+one caller at a time looks at what the prompt will cost as well, and a stream tells its usage and is charged however it
+ends.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def connect(job: dict[str, Any]) -> tuple[Callable[[dict[str, Any]], Any], Calla
 
     def ask(body: dict[str, Any]) -> Any:
         check(body)
+        if careful and body.get("stream"):
+            body["stream_options"] = {"include_usage": True}
         answer = (litellm.responses if job["api"] == "responses" else litellm.completion)(**body, **to)
         if body.get("stream"):
             return charged_at_its_end(answer, body)

@@ -20,7 +20,9 @@ def connect(job: dict[str, Any]) -> tuple[Callable[[dict[str, Any]], Any], Calla
         account = Account(job["ceiling_usd"], name="suite", ledger=Path(job["folder"]) / "ledger.db")
     else:
         account = Account(job["ceiling_usd"])
-    client = govern(openai.OpenAI(base_url=job["base_url"], api_key="none", timeout=20), account)
+    client = govern(
+        openai.OpenAI(base_url=job["base_url"], api_key="none", timeout=20), account, **(job["settings"] or {})
+    )
 
     def ask(body: dict[str, Any]) -> Any:
         create: Any = client.chat.completions.create if job["api"] == "chat" else client.responses.create
