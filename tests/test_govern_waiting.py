@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.loopback import LoopbackServer, Reply
 from thinkcap.controller import Account, Ceiling, PriceBook, govern
 from thinkcap.controller.ledger import Amount, Limits
 from thinkcap.controller.meter import Meter
-from thinkcap.controller.waiting import line_of
+from thinkcap.controller.waiting import Place, line_of, stand
 from thinkcap.policies import BadInput, CeilingReached
 
 PATIENCE_S = 60.0  # only a broken build ever waits so long
@@ -239,6 +240,31 @@ def test_every_call_of_a_crowd_is_served() -> None:
         assert len(server.requests) == 48
         assert spent(account) == billed(server) <= 4 * CENT
         assert account.available == Limits(4 * CENT - billed(server))
+
+
+def test_who_is_beaten_to_the_money_stays_in_line() -> None:
+    """Where money that was seen is gone when it is reserved, a call waits on; without patience it is refused."""
+    account, beaten = Account(1), [True]
+
+    def serve() -> str:
+        if beaten.pop():
+            beaten.append(False)
+            raise CeilingReached("another was faster")
+        return "served"
+
+    def standing(seconds: float) -> Any:
+        place = Place(frozenset({"account"}), lambda: None, lambda: None)
+        look = partial(account.ledger.levels, "account")
+        return stand(account.ledger, place, Amount(1), serve, look=look, seconds=seconds)
+
+    in_line = standing(PATIENCE_S)
+    assert next(in_line) > 0
+    with pytest.raises(StopIteration, match="served"):
+        next(in_line)
+    beaten.append(True)
+    with pytest.raises(CeilingReached, match="faster"):
+        next(standing(0.0))
+    assert waiting(account) == 0
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
