@@ -718,11 +718,13 @@ def test_the_pages_code_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         monkeypatch.setenv("OPENAI_API_KEY", "none")
         outcomes: list[Any] = []
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the loopback's prices are assumed, and printed code closes no client
+            warnings.simplefilter("ignore")  # the loopback's prices are assumed
             for block in (plain[0], plain[1], plain[1]):
                 names: dict[str, Any] = {}
                 exec(block, names)
                 outcomes.append(names["outcome"])
+                for client in names["controller"].clients.values():
+                    client.close()
         assert [outcome.answer for outcome in outcomes] == ["25"] * 3
         assert [attempt.calls for attempt in outcomes[0].attempts] == [3, 3]
         assert len(server.billed) == 6 + 2
