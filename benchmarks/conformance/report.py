@@ -120,7 +120,8 @@ failed call, a stream that was left, an answer without usage) thinkcap charges a
 have been billed: the rows of retries, cancels and missing usage show what that leaves unused. Where a call does not fit
 it is cut down to what does; where it names no cap it gets a fair share of what is free, so that many callers fit, and
 few callers with long answers may find them cut. hardcap reserves what answers took lately: it holds while the traffic
-stays as it was, and its setting `max_tokens` also when it changes. A gateway sees `n` and hidden tokens only in the
+stays as it was, and its setting `max_tokens` also when it changes. What a killed replica held it gives back after
+two minutes, by when the scenario has ended. A gateway sees `n` and hidden tokens only in the
 usage, after they were billed. Budgets that compare what was spent before a call are passed by one call for each caller.
 """
 
@@ -187,7 +188,8 @@ def markdown(
         _table(by, scenarios, subjects, lambda each: each.share(each.cut)),
         "The rest up to what was billed went to calls that failed or were left by their caller.",
         "## Callers at once",
-        "The most calls in flight at one moment, and the longest time a caller was refused before it was let through.",
+        "The most calls in flight at one moment, and the longest time a caller was refused before it was let through "
+        "(thinkcap with `wait_s` waits inside the call instead, which is not counted here).",
         _table(by, [each for each in scenarios if each.workers >= 8], subjects, _callers),
         "## How to read it",
         _wrapped(_READING),

@@ -159,10 +159,11 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="write the page here")
     options = parser.parse_args()
     subjects = [each for each in SUBJECTS if not options.subject or each.name in options.subject]
-    scenarios = [each for each in SCENARIOS if not options.scenario or each.name in options.scenario]
+    chosen = [each for each in SCENARIOS if not options.scenario or each.name in options.scenario]
+    scenarios = [full_size(each) for each in chosen] if options.full else chosen
     broken = {name: ensure(name) for name in {each.environment for each in subjects}}
     results: list[Result] = []
-    for scenario in [full_size(each) for each in scenarios] if options.full else scenarios:
+    for scenario in scenarios:
         for subject in subjects:
             why = broken[subject.environment]
             result = run(scenario, subject) if why is None else Result.nothing(scenario.name, subject.name, why)
