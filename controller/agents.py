@@ -7,7 +7,6 @@ call the framework makes, and every call it tries again, passes that client and 
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
@@ -46,12 +45,6 @@ class RunMeter(Meter):
     def refusal(self) -> str | None:
         """What the ceiling said to the last call asked for; None if it was admitted."""
         return self._last["refusal"]
-
-    def at(self, base_url: str | None) -> RunMeter:
-        """The same meter for a client that sends elsewhere."""
-        other = copy.copy(self)
-        other.base_url = base_url
-        return other
 
     def admit(self, body: Mapping[str, Any], api: Api) -> Ticket:
         """See :meth:`Meter.admit`."""

@@ -40,7 +40,7 @@ class Controller(Solver[openai.OpenAI]):
         recorder: writes every attempt down.
         retries: how often a call is tried again.
         default_max_output_tokens: output cap of arms that name none.
-        min_output_tokens: a call is not cut below this cap by the ceiling; None takes the longest output seen.
+        min_output_tokens: a call is not cut below this cap by the ceiling; None takes what its model's answers need.
 
     Raises:
         BadInput: for arms, clients or amounts that cannot be meant.

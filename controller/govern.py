@@ -76,8 +76,8 @@ def govern(
             None to refuse it. By default it is clamped, unless it has tools or structured output: half of that is no
             answer, so such a call is only sent with the cap it asked for.
         default_max_output_tokens: the largest output cap of a call that names none, hidden reasoning included.
-        min_output_tokens: no call is cut below this cap; by default the longest output seen of its model, or 1,024
-            as long as none was (and a call that names no cap is not shared below 1,024).
+        min_output_tokens: no call is cut below this cap; by default what nine in ten of its model's latest answers
+            stayed within, or 1,024 as long as none was seen (and a call that names no cap is not shared below 1,024).
         wait_s: seconds that a call which does not fit may wait for calls in flight to settle, first come first served;
             None refuses it at once. It is refused at once, too, where no settlement can help.
         on_event: told of each :class:`Event`: reserved, clamped, settled, released, refused, overrun, threshold. What
@@ -165,12 +165,13 @@ def _governed_sync(plain: type[Any]) -> type[Any]:
             asked = _read(self._thinkcap_meter, options, stream=stream)
             if asked is None:
                 return super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
-            call, options = asked.with_cap(self._thinkcap_meter.admit(asked.body, asked.api), options)
+            ticket = self._thinkcap_meter.admit(asked.body, asked.api)
             try:
+                reading, options = asked.with_cap(ticket, options)
                 response = super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
-                _received(call, response)
+                _received(ticket, reading, response)
             except BaseException as error:
-                _failed(call.ticket, error)
+                _failed(ticket, error)
                 raise
             return response
 
@@ -193,12 +194,12 @@ def _governed_async(plain: type[Any]) -> type[Any]:
                 ticket = meter.admit(asked.body, asked.api)
             else:
                 ticket = await meter.admit_async(asked.body, asked.api)
-            call, options = asked.with_cap(ticket, options)
             try:
+                reading, options = asked.with_cap(ticket, options)
                 response = await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
-                _received(call, response)
+                _received(ticket, reading, response)
             except BaseException as error:
-                _failed(call.ticket, error)
+                _failed(ticket, error)
                 raise
             return response
 
@@ -209,13 +210,6 @@ def _named(governed: type[Any], plain: type[Any]) -> type[Any]:
     governed.__name__ = governed.__qualname__ = f"Governed{plain.__name__}"
     governed.__doc__ = plain.__doc__
     return governed
-
-
-class _Call(NamedTuple):
-    """A request that was admitted, and how its answer will be read."""
-
-    ticket: Ticket
-    reading: Reading
 
 
 class _Asked(NamedTuple):
@@ -231,8 +225,8 @@ class _Asked(NamedTuple):
     api: Api
     unread: bool
 
-    def with_cap(self, ticket: Ticket, options: Any) -> tuple[_Call, Any]:
-        """The request as it is sent once it is reserved: with its cap, and with no retries of the SDK's."""
+    def with_cap(self, ticket: Ticket, options: Any) -> tuple[Reading, Any]:
+        """How its answer is read, and the request as it is sent: with its cap, and with no retries of the SDK's."""
         body, api = self.body, self.api
         streamed = bool(body.get("stream"))
         extra = options.extra_json if isinstance(options.extra_json, Mapping) else {}
@@ -247,7 +241,7 @@ class _Asked(NamedTuple):
             options.headers = _uncompressed(options.headers)
         if not streamed:
             options.post_parser = _settle_first(ticket, options.post_parser)
-        return _Call(ticket, Reading(ticket, api, streamed=streamed, hide_usage=not shown)), options
+        return Reading(ticket, api, streamed=streamed, hide_usage=not shown), options
 
 
 def _read(meter: Meter, options: Any, *, stream: bool) -> _Asked | None:
@@ -335,16 +329,16 @@ def _header(headers: Any, name: str) -> str | None:
     return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
 
 
-def _received(call: _Call, response: Any) -> None:
+def _received(ticket: Ticket, reading: Reading, response: Any) -> None:
     """Charge what the parser did not see: a raw response, whose body the caller may never parse; a stream, later."""
-    if not call.ticket.open:
+    if not ticket.open:
         return
     streams = (openai.Stream, openai.AsyncStream)
     http = response.response if isinstance(response, streams) else getattr(response, "http_response", response)
     if hasattr(http, "is_stream_consumed"):
-        follow(http, call.reading)
+        follow(http, reading)
     else:
-        call.ticket.bounded("the provider's answer could not be read")
+        ticket.bounded("the provider's answer could not be read")
 
 
 def _failed(ticket: Ticket, error: BaseException) -> None:

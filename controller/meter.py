@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from thinkcap.controller.account import Account
 from thinkcap.controller.bounds import PER_REQUEST, cached_encoding, choices, output_cap, prompt_bound
@@ -23,6 +22,7 @@ from thinkcap.controller.ledger import Amount, Charge, Entry, Level, Limits, Pur
 from thinkcap.controller.ledger.machine import free_of_all, lineage
 from thinkcap.controller.price import MOST_TOKENS, Price
 from thinkcap.controller.pricing import PriceBook
+from thinkcap.controller.seen import LEAST_OUTPUT_TOKENS, Seen
 from thinkcap.controller.sharing import fair_share
 from thinkcap.controller.usage import Pieces, pieces_of, read_usage, usage_of_all
 from thinkcap.controller.waiting import Place, line_of, stand
@@ -30,45 +30,12 @@ from thinkcap.policies.errors import CeilingReached
 from thinkcap.policies.money import show_usd
 from thinkcap.policies.values import Api, Usage
 
-__all__ = ["DEFAULT_OUTPUT_TOKENS", "Meter", "Quote", "Seen", "Ticket"]
+__all__ = ["DEFAULT_OUTPUT_TOKENS", "Meter", "Quote", "Ticket"]
 
 DEFAULT_OUTPUT_TOKENS = 4096
 """Output cap of a call that names none."""
 
-LEAST_OUTPUT_TOKENS = 1024
-"""Output cap below which a call is not made, as long as nothing is known of how long this model's answers are."""
-
-_REMEMBERED = 4096
 _TRIES = 8
-
-
-class Seen:
-    """What earlier calls taught: the size of a prompt, and how long a model's answers get.
-
-    Shared by all meters of a controller; safe to use from several threads.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._prompts: OrderedDict[tuple[str, int], int] = OrderedDict()
-        self._longest: dict[str, int] = {}
-
-    def prompt(self, model: str, key: int) -> int | None:
-        """The most tokens the provider counted for this very prompt; None if it was not asked before."""
-        return self._prompts.get((model, key))
-
-    def longest(self, model: str) -> int | None:
-        """The longest output of one call of this model so far, in tokens."""
-        return self._longest.get(model)
-
-    def learn(self, model: str, key: int, *, input_tokens: int, output_tokens: int) -> None:
-        """Keep what a settled call showed."""
-        with self._lock:
-            self._prompts[model, key] = max(input_tokens, self._prompts.get((model, key), 0))
-            self._prompts.move_to_end((model, key))
-            while len(self._prompts) > _REMEMBERED:
-                self._prompts.popitem(last=False)
-            self._longest[model] = max(output_tokens, self._longest.get(model, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +103,7 @@ class Meter:
         seen: what earlier calls taught.
         on_entry: told of each call once it is charged.
         default_output_tokens: output cap of a call that names none.
-        least_output_tokens: a call is not cut below this cap; None takes the longest output seen of the model.
+        least_output_tokens: a call is not cut below this cap; None takes what the model's answers were seen to need.
         shares: a call that names no cap takes at most a fair share of what is free (see :func:`fair_share`); None
             lets it take all of it.
         wait_s: seconds that a call which does not fit waits for others to settle; None refuses it at once.
@@ -171,7 +138,7 @@ class Meter:
         self.teller = teller
         self.on_exceeded = on_exceeded
 
-    def at(self, base_url: str | None) -> Meter:
+    def at(self, base_url: str | None) -> Self:
         """The same meter for a client that sends elsewhere."""
         other = copy.copy(self)
         other.base_url = base_url
@@ -202,12 +169,11 @@ class Meter:
 
     def least(self, quote: Quote, wanted: int) -> int:
         """The smallest output cap at which such a call is likely to finish."""
-        least = self.least_output_tokens or self.seen.longest(quote.model) or LEAST_OUTPUT_TOKENS
-        return min(least, wanted)
+        return min(self.least_output_tokens or self.seen.enough(quote.model), wanted)
 
     def useful(self, quote: Quote) -> int:
         """The output cap below which no call is kept for others' sake: a few short answers do not lower it."""
-        least = self.least_output_tokens or max(self.seen.longest(quote.model) or 0, LEAST_OUTPUT_TOKENS)
+        least = self.least_output_tokens or max(self.seen.enough(quote.model), LEAST_OUTPUT_TOKENS)
         return min(least, self.default_output_tokens)
 
     def _most(self, quote: Quote, wanted: int, levels: Sequence[Level]) -> int:
@@ -412,8 +378,10 @@ class Ticket:
             quote.price, answered, meter.base_url, service_tier=_named(response, "service_tier")
         )
         if usage.input_tokens <= quote.prompt:
-            longest = min(usage.output_tokens, self.cap)  # of one choice: the usage counts them together
-            meter.seen.learn(quote.model, quote.key, input_tokens=usage.input_tokens, output_tokens=longest)
+            one = -(-usage.output_tokens // self.n)  # of one choice: the usage counts them together
+            cut = one >= self.cap
+            tokens = min(one, self.cap)
+            meter.seen.learn(quote.model, quote.key, input_tokens=usage.input_tokens, output_tokens=tokens, cut=cut)
         notes = [f"settled at the dearer price of {answered}"] if dearer else []
         if usage != reported:
             notes.append(f"the provider reported one choice of {len(seen)}")

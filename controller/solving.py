@@ -26,12 +26,13 @@ from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.effects import Agent, Asked, Effect
 from thinkcap.controller.govern import Client, govern_with, meter_of
 from thinkcap.controller.ledger import Entry
-from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, Quote, Seen, too_small
+from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, Quote, too_small
 from thinkcap.controller.price import Price
 from thinkcap.controller.pricing import PriceBook
 from thinkcap.controller.recorder import Recorder
 from thinkcap.controller.resuming import attempts_of
 from thinkcap.controller.retries import Retries
+from thinkcap.controller.seen import Seen
 from thinkcap.controller.sending import sooner
 from thinkcap.controller.tools import read_tools
 from thinkcap.controller.wire import Request, ResponseFormat, opening

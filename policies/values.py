@@ -223,11 +223,6 @@ class Attempt:
     parsed: Any = field(default=None, compare=False, repr=False)
     response: Any = field(default=None, compare=False, repr=False)
 
-    @property
-    def truncated(self) -> bool:
-        """It was cut at its cap before there was an answer."""
-        return self.finish == "length" and self.answer is None
-
 
 @dataclass(frozen=True, slots=True)
 class Offer:

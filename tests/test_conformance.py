@@ -24,7 +24,7 @@ TOLD: dict[str, Any] = {
     "left": 0,
     "refused": 3,
     "failed": {"ValueError: x": 1},
-    "waited_s": {"most": 0.5, "sum": 0.5, "callers": 1},
+    "waited_most_s": 0.5,
     "stuck": 0,
 }
 

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.loopback import LoopbackServer, Received, Reply
-from thinkcap.controller import Price
+from thinkcap.controller import AsyncController, Price
 from thinkcap.controller.local import MODEL_SHA256
 from thinkcap.demo import (
     CEILING_USD,
@@ -39,7 +40,7 @@ from thinkcap.demo import (
     verdict,
 )
 from thinkcap.evals import Recording, load_recording
-from thinkcap.policies import Arm, BadInput, Fixed, Item, Lead, Vote, nano_usd
+from thinkcap.policies import Arm, BadInput, Fixed, Item, Lead, Outcome, Reason, Vote, nano_usd
 
 # The questions
 
@@ -173,6 +174,21 @@ def test_live_figures_are_the_servers_own() -> None:
     total = sum(side.usd.sum() for side in found.sides.values())
     assert total == pytest.approx(len(server.billed) * each / 1e9)
     assert found.held
+
+
+def test_a_question_where_a_call_failed_is_left_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question at which one policy had no arm left that did not fail counts for none, and the verdict says so."""
+    solve = AsyncController.solve
+
+    async def failing(self: AsyncController, question: str, **options: Any) -> Outcome:
+        outcome = await solve(self, question, **options)
+        return replace(outcome, reason=Reason.FAILED) if options["id"] == "q2 thinkcap" else outcome
+
+    monkeypatch.setattr(AsyncController, "solve", failing)
+    with LoopbackServer(knows_when_thinking) as server:
+        found = compare(server)
+    assert (found.questions, found.asked, found.ended) == (3, 4, "at the others a call failed")
+    assert verdict(found)[-1] == "3 of 4 questions: at the others a call failed"
 
 
 def test_at_the_limit_only_whole_questions_count() -> None:

@@ -47,7 +47,6 @@ class Result:
     stuck: int = 0
     failed: Mapping[str, int] = field(default_factory=dict)
     waited_most_s: float = 0.0
-    waited_mean_s: float = 0.0
     seconds: float = 0.0
     skipped: str | None = None
 
@@ -66,8 +65,6 @@ class Result:
         failed: Counter[str] = Counter()
         for each in told:
             failed.update(each["failed"])
-        waits = [each["waited_s"] for each in told]
-        waiters = sum(each["callers"] for each in waits)
         return cls(
             scenario=scenario.name,
             subject=subject.name,
@@ -83,8 +80,7 @@ class Result:
             in_flight=oracle.most_in_flight,
             stuck=sum(each["stuck"] for each in told),
             failed=dict(failed),
-            waited_most_s=max((each["most"] for each in waits), default=0.0),
-            waited_mean_s=sum(each["sum"] for each in waits) / waiters if waiters else 0.0,
+            waited_most_s=max((each["waited_most_s"] for each in told), default=0.0),
             seconds=seconds,
         )
 

@@ -41,7 +41,6 @@ class Scenario:
         patience_s: seconds a refused caller goes on asking, from the last call that was let through.
         sdk_retries: whether the SDK's own retries are on.
         kill_after_s: seconds until whatever keeps the books is killed, to be started again; None: never.
-        needs_price: a subject that counts tokens has nothing to show here.
     """
 
     name: str
@@ -59,7 +58,6 @@ class Scenario:
     patience_s: float = 0.6
     sdk_retries: bool = False
     kill_after_s: float | None = None
-    needs_price: bool = False
 
     @property
     def ceiling_nusd(self) -> int:
@@ -152,7 +150,6 @@ SCENARIOS: tuple[Scenario, ...] = (
         model="unheard-of-1",
         tokens=5_000,
         calls=5,
-        needs_price=True,
     ),
     Scenario(
         name="many streams",
@@ -226,7 +223,6 @@ SCENARIOS: tuple[Scenario, ...] = (
         tokens=234_000,  # $3.51: two such calls at $1.40
         workers=2,
         calls=4,
-        needs_price=True,
     ),
 )
 

@@ -48,7 +48,7 @@ class Comparison:
         asked: questions there were to answer; those that not every policy finished are left out of the figures.
         ceiling_nusd: nano-dollars one question may cost.
         sides: by policy: low, high and thinkcap.
-        ended: why it ended before all questions were answered; None if it did not.
+        ended: why some questions were left out; None if none was.
     """
 
     live: bool

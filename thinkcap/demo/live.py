@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -80,6 +81,7 @@ class _Run:
         self.progress = progress
         self.outcomes: dict[tuple[int, str], Outcome] = {}
         self.account = Account(Ceiling(usd=usd(len(items) * len(policies) * self.ceiling)), name="demo")
+        self.accounts = {name: self.account.child(name) for name in policies}
         self.client = server.async_client()
         self.controllers = {
             name: AsyncController(
@@ -87,7 +89,7 @@ class _Run:
                 arms,
                 policy,
                 ceiling=ceiling_usd,
-                account=self.account,
+                account=self.accounts[name],
                 prices=prices,
                 retries=Retries(attempts=1),
                 min_output_tokens=1,
@@ -145,6 +147,8 @@ class _Run:
                 for name in self.names
             )
         ]
+        if ended is None and len(whole) < len(self.items):
+            ended = "at the others a call failed"
         return Comparison(
             live=True,
             model=next(iter(self.controllers.values())).arms[0].model,
@@ -158,10 +162,12 @@ class _Run:
     def _side(self, name: str, whole: Sequence[int]) -> Side:
         outcomes = [self.outcomes[index, name] for index in whole]
         right = [self.items[index].grade(self.outcomes[index, name].answer) for index in whole]
-        every = [outcome.spent_nusd for (_, policy), outcome in self.outcomes.items() if policy == name]
+        spent: Counter[str] = Counter()  # by question, those that were left in the middle too
+        for entry in self.accounts[name].entries():
+            spent[entry.account] += entry.charged_nusd
         return Side(
             accuracy=np.array(right, dtype=np.float64),
             usd=np.array([float(outcome.spent_usd) for outcome in outcomes]),
             attempts=np.array([len(outcome.attempts) for outcome in outcomes], dtype=np.float64),
-            most_nusd=max(every, default=0),
+            most_nusd=max(spent.values(), default=0),
         )
