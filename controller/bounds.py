@@ -20,6 +20,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from thinkcap.controller.encodings import cached_encoding
+from thinkcap.controller.plain import Plain
 from thinkcap.controller.refusals import refuse_unbounded
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.values import Api
@@ -27,7 +28,7 @@ from thinkcap.policies.values import Api
 if TYPE_CHECKING:
     from tiktoken import Encoding
 
-__all__ = ["PER_REQUEST", "cached_encoding", "choices", "output_cap", "prompt_bound", "refuse_unbounded"]
+__all__ = ["PER_REQUEST", "cached_encoding", "check_sendable", "choices", "output_cap", "plain_bound", "prompt_bound"]
 
 PER_REQUEST = 256
 """Tokens allowed for what a chat template adds to every request; OpenAI's open template adds about 70."""
@@ -100,6 +101,24 @@ def choices(body: Mapping[str, Any]) -> int:
         BadInput: for an ``n`` that is not a whole number from 1.
     """
     return 1 if body.get("n") is None else _count(body, "n")
+
+
+def plain_bound(request: Plain) -> int:
+    """The same for a plain request, where it is counted in bytes."""
+    return request.size + PER_REQUEST + PER_MESSAGE * request.turns
+
+
+def check_sendable(body: Mapping[str, Any]) -> None:
+    """Refuse what the SDK could not write, while nothing is held for it.
+
+    Raises:
+        BadInput: for NaN, infinities and halves of characters.
+    """
+    try:
+        json.dumps(body, ensure_ascii=False, allow_nan=False, default=repr).encode()
+    except (ValueError, RecursionError) as error:
+        why = "half a character" if isinstance(error, UnicodeEncodeError) else str(error)
+        raise BadInput(f"the request cannot be written as JSON: {why}") from None
 
 
 def _count(body: Mapping[str, Any], key: str) -> int:

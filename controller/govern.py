@@ -8,7 +8,6 @@ caller's own calls, an agent framework's, and the controller's.
 from __future__ import annotations
 
 import functools
-import json
 import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
@@ -167,9 +166,10 @@ def _governed_sync(plain: type[Any]) -> type[Any]:
                 return super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
             ticket = self._thinkcap_meter.admit(asked.body, asked.api)
             try:
-                reading, options = asked.with_cap(ticket, options)
+                options, hide_usage = asked.with_cap(ticket, options)
                 response = super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
-                _received(ticket, reading, response)
+                if ticket.open:
+                    _received(ticket, asked, response, hide_usage=hide_usage)
             except BaseException as error:
                 _failed(ticket, error)
                 raise
@@ -195,9 +195,10 @@ def _governed_async(plain: type[Any]) -> type[Any]:
             else:
                 ticket = await meter.admit_async(asked.body, asked.api)
             try:
-                reading, options = asked.with_cap(ticket, options)
+                options, hide_usage = asked.with_cap(ticket, options)
                 response = await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
-                _received(ticket, reading, response)
+                if ticket.open:
+                    _received(ticket, asked, response, hide_usage=hide_usage)
             except BaseException as error:
                 _failed(ticket, error)
                 raise
@@ -225,23 +226,27 @@ class _Asked(NamedTuple):
     api: Api
     unread: bool
 
-    def with_cap(self, ticket: Ticket, options: Any) -> tuple[Reading, Any]:
-        """How its answer is read, and the request as it is sent: with its cap, and with no retries of the SDK's."""
-        body, api = self.body, self.api
-        streamed = bool(body.get("stream"))
-        extra = options.extra_json if isinstance(options.extra_json, Mapping) else {}
-        sent, options = options.json_data, options.model_copy()
-        changes, shown = _cap(body, api, ticket.cap), True
-        if streamed and api == "chat":
+    def with_cap(self, ticket: Ticket, options: Any) -> tuple[Any, bool]:
+        """The request as it is sent, with its cap and no retries of the SDK's; whether its usage is to be hidden."""
+        body, extra = self.body, options.extra_json
+        options = options.model_copy()
+        changes, shown = _cap(body, self.api, ticket.cap), True
+        if self.streamed and self.api == "chat":
             changes["stream_options"], shown = _asking_for_usage(body.get("stream_options"))
-        options.json_data = {**sent, **changes}
-        options.extra_json = {name: value for name, value in extra.items() if name not in changes} or None
+        options.json_data = {**options.json_data, **changes}
+        if isinstance(extra, Mapping):
+            options.extra_json = {name: value for name, value in extra.items() if name not in changes} or None
         options.max_retries = 0
         if self.unread:
             options.headers = _uncompressed(options.headers)
-        if not streamed:
+        if not self.streamed:
             options.post_parser = _settle_first(ticket, options.post_parser)
-        return Reading(ticket, api, streamed=streamed, hide_usage=not shown), options
+        return options, not shown
+
+    @property
+    def streamed(self) -> bool:
+        """It asks for server-sent events."""
+        return bool(self.body.get("stream"))
 
 
 def _read(meter: Meter, options: Any, *, stream: bool) -> _Asked | None:
@@ -257,7 +262,6 @@ def _read(meter: Meter, options: Any, *, stream: bool) -> _Asked | None:
     unread = stream or _header(options.headers, _RAW) == "stream"
     if body.get("stream") and not unread:
         raise NotGoverned("a stream that is read as a whole cannot be governed: pass stream=True to the method itself")
-    _check_sendable(body)
     return _Asked(body, api, unread)
 
 
@@ -275,15 +279,6 @@ def _uncompressed(headers: Any) -> dict[str, Any]:
     """Headers that ask for an answer that can be read while it comes in."""
     given = dict(headers) if isinstance(headers, Mapping) else {}
     return given if _header(given, "Accept-Encoding") else {**given, "Accept-Encoding": "identity"}
-
-
-def _check_sendable(body: Mapping[str, Any]) -> None:
-    """Refuse what the SDK could not write, while nothing is held for it: NaN, infinities and halves of characters."""
-    try:
-        json.dumps(body, ensure_ascii=False, allow_nan=False, default=repr).encode()
-    except (ValueError, RecursionError) as error:
-        why = "half a character" if isinstance(error, UnicodeEncodeError) else str(error)
-        raise BadInput(f"the request cannot be written as JSON: {why}") from None
 
 
 def _cap(body: Mapping[str, Any], api: Api, cap: int) -> dict[str, Any]:
@@ -329,14 +324,12 @@ def _header(headers: Any, name: str) -> str | None:
     return next((value for key, value in headers.items() if key.lower() == name.lower()), None)
 
 
-def _received(ticket: Ticket, reading: Reading, response: Any) -> None:
+def _received(ticket: Ticket, asked: _Asked, response: Any, *, hide_usage: bool) -> None:
     """Charge what the parser did not see: a raw response, whose body the caller may never parse; a stream, later."""
-    if not ticket.open:
-        return
     streams = (openai.Stream, openai.AsyncStream)
     http = response.response if isinstance(response, streams) else getattr(response, "http_response", response)
     if hasattr(http, "is_stream_consumed"):
-        follow(http, reading)
+        follow(http, Reading(ticket, asked.api, streamed=asked.streamed, hide_usage=hide_usage))
     else:
         ticket.bounded("the provider's answer could not be read")
 

@@ -11,15 +11,23 @@ import copy
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Self, cast
+from typing import Any, NamedTuple, Self, cast
 
 from thinkcap.controller.account import Account
-from thinkcap.controller.bounds import PER_REQUEST, cached_encoding, choices, output_cap, prompt_bound
+from thinkcap.controller.bounds import (
+    PER_REQUEST,
+    cached_encoding,
+    check_sendable,
+    choices,
+    output_cap,
+    plain_bound,
+    prompt_bound,
+)
 from thinkcap.controller.events import Event, Teller
 from thinkcap.controller.exceeding import Exceeded, OnExceeded, is_whole, smaller_cap
-from thinkcap.controller.ledger import Amount, Charge, Entry, Level, Limits, Purpose
+from thinkcap.controller.ledger import Amount, Charge, Entry, Limits, Purpose
 from thinkcap.controller.ledger.machine import free_of_all, lineage
+from thinkcap.controller.plain import plain
 from thinkcap.controller.price import MOST_TOKENS, Price
 from thinkcap.controller.pricing import PriceBook
 from thinkcap.controller.seen import LEAST_OUTPUT_TOKENS, Seen
@@ -38,8 +46,7 @@ DEFAULT_OUTPUT_TOKENS = 4096
 _TRIES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Quote:
+class Quote(NamedTuple):
     """What a request can come to.
 
     Attributes:
@@ -72,8 +79,7 @@ class Quote:
         return 0 if free.calls == 0 else most
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What a request is to be admitted with.
 
     Attributes:
@@ -150,11 +156,18 @@ class Meter:
         Raises:
             NotGoverned: if it holds something whose cost cannot be bounded.
             UnknownPrice: if the model has no known price.
+            BadInput: if it cannot be sent.
         """
         model = str(body.get("model"))
         price = self.prices.lookup(model, self.base_url)
-        bound = prompt_bound(body, api=api, encoding=cached_encoding(model))
-        key = hash((self.base_url, api, _prompt_text(body)))
+        encoding, short = cached_encoding(model), plain(body, api)
+        if short is None:
+            check_sendable(body)
+        if short is None or encoding is not None:
+            bound = prompt_bound(body, api=api, encoding=encoding)
+        else:
+            bound = plain_bound(short)
+        key = hash((self.base_url, api, _prompt_text(body) if short is None else short.text))
         return self.sharpen(Quote(model, price, bound, choices(body), output_cap(body, api), key))
 
     def sharpen(self, quote: Quote) -> Quote:
@@ -165,7 +178,7 @@ class Meter:
         counted = self.seen.prompt(quote.model, quote.key)
         if counted is None:
             return quote
-        return replace(quote, prompt=min(quote.prompt, counted + PER_REQUEST))
+        return quote._replace(prompt=min(quote.prompt, counted + PER_REQUEST))
 
     def least(self, quote: Quote, wanted: int) -> int:
         """The smallest output cap at which such a call is likely to finish."""
@@ -176,12 +189,13 @@ class Meter:
         least = self.least_output_tokens or max(self.seen.enough(quote.model), LEAST_OUTPUT_TOKENS)
         return min(least, self.default_output_tokens)
 
-    def _most(self, quote: Quote, wanted: int, levels: Sequence[Level]) -> int:
-        """The largest output cap for a call that wants this much and has its account and ancestors to pay for it."""
+    def _fitting(self, demand: Demand) -> int:
+        """The largest output cap that its account and ancestors can pay for now; at least the least it takes."""
+        quote, levels = demand.quote, self.account.ledger.levels(self.account.name)
         most = quote.most(free_of_all(levels))
         if quote.asked is None and self.shares is not None:
             most = min(most, max(quote.most(fair_share(levels, self.shares)), self.useful(quote)))
-        return min(wanted, most)
+        return max(min(demand.wanted, most), demand.least)
 
     def admit(self, body: Mapping[str, Any], api: Api) -> Ticket:
         """Reserve the worst case of a request, at the largest output cap that fits; waits for it where that is allowed.
@@ -291,7 +305,7 @@ class Meter:
         if asked <= most:
             return demand
         cap = smaller_cap(ask(Exceeded(quote.model, asked, quote.worst(asked), free.nusd, most)), asked)
-        return demand if cap == asked else replace(demand, wanted=cap, least=cap)
+        return demand if cap == asked else demand._replace(wanted=cap, least=cap)
 
     def _at_once(self, demand: Demand) -> Ticket | None:
         """Its ticket, if nobody waits and it fits."""
@@ -317,19 +331,20 @@ class Meter:
         )
 
     def _reserve(self, demand: Demand) -> Ticket:
-        """Reserve at the largest output cap that fits now."""
+        """Reserve at the largest output cap that fits now; what is free is looked at only where that may matter."""
         quote = demand.quote
+        is_shared = quote.asked is None and self.shares is not None
+        cap = self._fitting(demand) if is_shared else demand.wanted
         for tries_left in reversed(range(_TRIES)):
-            cap = max(self._most(quote, demand.wanted, self.account.ledger.levels(self.account.name)), demand.least)
             purpose = Purpose(
                 quote.model, demand.api, cap_asked=quote.asked, cap_sent=cap, price_source=_source(quote.price)
             )
             try:
                 ticket = self.account.reserve(demand.amount(cap), purpose)
-            except CeilingReached:
-                # another caller took what was free between the look and the reservation: look again
+            except CeilingReached:  # or another caller took what was free between the look and the reservation
                 if cap == demand.least or tries_left == 0:
                     raise
+                cap = self._fitting(demand)
             else:
                 return Ticket(self, ticket, quote, cap)
         raise AssertionError("unreachable: the last try returns or raises")  # pragma: no cover

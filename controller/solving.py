@@ -342,7 +342,7 @@ def _spare(meter: Meter, request: Request) -> int | None:
     quote = meter.quote(request.body, request.api)
     cap = quote.asked or meter.default_output_tokens
     least = meter.least(quote, cap)
-    closing = replace(quote, prompt=quote.prompt + cap + least)
+    closing = quote._replace(prompt=quote.prompt + cap + least)
     left = replace(
         free,
         nusd=None if free.nusd is None else max(0, free.nusd - closing.worst(least)),

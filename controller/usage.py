@@ -8,7 +8,7 @@ large) counts as not said, so that the caller charges the reservation instead.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -23,20 +23,20 @@ _ABSURD = 1_000_000_000
 def read_usage(response: Any) -> Usage | None:
     """The usage in a Chat Completion or a Response (an SDK object or its JSON); None if it cannot be believed."""
     usage = _get(response, "usage")
-    read = _count(usage, "prompt_tokens", "input_tokens")
-    written = _count(usage, "completion_tokens", "output_tokens")
+    read = _count(_first(usage, "prompt_tokens", "input_tokens"))
+    written = _count(_first(usage, "completion_tokens", "output_tokens"))
     if read is None or written is None:
         return None
     inputs = _first(usage, "prompt_tokens_details", "input_tokens_details")
     outputs = _first(usage, "completion_tokens_details", "output_tokens_details")
-    reasoning = _count(outputs, "reasoning_tokens")
-    cached, cache_write = _count(inputs, "cached_tokens"), _count(inputs, "cache_write_tokens")
+    reasoning = _count(_get(outputs, "reasoning_tokens"))
+    cached, cache_write = _count(_get(inputs, "cached_tokens")), _count(_get(inputs, "cache_write_tokens"))
     parts = (cached or 0) + (cache_write or 0)
     if parts > read:
         read += parts
     if (reasoning or 0) > written:
         written += reasoning or 0
-    total = _count(usage, "total_tokens")
+    total = _count(_get(usage, "total_tokens"))
     if total is not None and total > read + written:
         written = total - read
     return Usage(read, written, reasoning, cached, cache_write) if read else None
@@ -95,15 +95,13 @@ def _covers(tokens: int, pieces: Sequence[int]) -> bool:
 
 
 def _get(source: Any, name: str) -> Any:
-    return source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
+    return source.get(name) if isinstance(source, dict) else getattr(source, name, None)
 
 
-def _first(source: Any, *names: str) -> Any:
-    return next((found for name in names if (found := _get(source, name)) is not None), None)
+def _first(source: Any, name: str, other: str) -> Any:
+    found = _get(source, name)
+    return _get(source, other) if found is None else found
 
 
-def _count(source: Any, *names: str) -> int | None:
-    value = _first(source, *names)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _ABSURD:
-        return None
-    return value
+def _count(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value <= _ABSURD else None
