@@ -103,12 +103,17 @@ def main() -> None:
         ledger = SqliteLedger(files / "one.db")
         in_file = pairs(ledger, opened(ledger, asked.depth), asked.pairs)
         ledger.close()
+        durable = SqliteLedger(files / "durable.db", durable=True)
+        few = max(1, asked.pairs // 20)
+        synced = pairs(durable, opened(durable, asked.depth), few) * asked.pairs / few
+        durable.close()
         shared = together(files / "many.db", asked.depth, asked.pairs, asked.processes)
     print(f"{'':<28}{'pairs/s':>10}{'us/pair':>10}{'x plain':>10}")
     for name, seconds in (
         ("plain SQLite, 2 inserts", base),
         ("memory", in_memory),
         ("SQLite, 1 process", in_file),
+        ("SQLite, durable", synced),
         (f"SQLite, {asked.processes} processes", shared),
     ):
         print(f"{name:<28}{asked.pairs / seconds:>10,.0f}{seconds / asked.pairs * 1e6:>10.1f}{base / seconds:>10.2f}")

@@ -374,3 +374,14 @@ def test_many_threads_open_one_new_file_at_once(file: Path) -> None:
     assert made[0].balance("a").money.ceiling == 1000
     for ledger in made:
         ledger.close()
+
+
+def test_a_durable_ledger_waits_for_the_disk(tmp_path: Path) -> None:
+    """``durable=True`` is SQLite's synchronous=FULL on every connection; otherwise it is NORMAL."""
+    for durable, level in ((True, 2), (False, 1)):
+        ledger = SqliteLedger(tmp_path / f"{durable}.db", durable=durable)
+        ledger.open("a", Ceiling(usd=1), at=0.0)
+        connection = ledger._home().connection
+        assert connection is not None
+        assert connection.execute("PRAGMA synchronous").fetchone() == (level,)
+        ledger.close()

@@ -26,8 +26,8 @@ class Home:
         forking: the lock is held for a fork.
     """
 
-    def __init__(self, path: Path, busy_s: float) -> None:
-        self._path, self._busy_s = path, busy_s
+    def __init__(self, path: Path, busy_s: float, *, durable: bool) -> None:
+        self._path, self._busy_s, self._durable = path, busy_s, durable
         self.lock = new_lock()
         self.connection: sqlite3.Connection | None = None
         self.claim: Claim | None = None
@@ -38,7 +38,7 @@ class Home:
         """Begin a transaction, over a connection that is made if there is none."""
         connection = self.connection
         if connection is None:
-            self.connection = connection = connect(self._path, self._busy_s, new=self.new)
+            self.connection = connection = connect(self._path, self._busy_s, new=self.new, durable=self._durable)
             self.new = False
         elif connection.in_transaction:  # the last one could not even be rolled back
             connection.execute("ROLLBACK")

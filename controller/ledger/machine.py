@@ -243,7 +243,7 @@ def _count(number: int) -> str:
 
 
 def _told(purpose: Purpose, charge: Charge, *, above: int) -> Purpose:
-    if above <= 0 and charge.note is None and charge.price_source is None:
+    if above <= 0 and charge.note is None and charge.price_source in (None, purpose.price_source):
         return purpose
     billed_above = f"billed {show_usd(above)} above its reservation" if above > 0 else None
     notes = [note for note in (purpose.note, charge.note, billed_above) if note]

@@ -1,7 +1,7 @@
 """A ledger in an SQLite file: for several processes, and for accounts that outlive them.
 
 The file is in write-ahead mode with ``synchronous=NORMAL``: a killed process loses nothing, its reservations stay
-counted, and a power cut may lose the last commits. It belongs on a local disk.
+counted, and a power cut may lose the last commits unless ``durable=True``. It belongs on a local disk.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class SqliteLedger(Books):
         path: the file. It is created if it does not exist; its folder must exist.
         busy_s: seconds to wait for another process's transaction (each takes well under a millisecond).
         new: whether the file may be created; otherwise a file that is missing or empty is an error.
+        durable: every commit waits for the disk (``synchronous=FULL``), so that not even a power cut loses one.
         network: use the file even on a network file system. Only sure if one machine uses it at a time; whether the
             owner of a reservation still runs cannot be told there.
 
@@ -62,7 +63,13 @@ class SqliteLedger(Books):
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, busy_s: float = 10.0, new: bool = True, network: bool = False
+        self,
+        path: str | os.PathLike[str],
+        *,
+        busy_s: float = 10.0,
+        new: bool = True,
+        durable: bool = False,
+        network: bool = False,
     ) -> None:
         text: object = os.fspath(path)
         if not isinstance(text, str) or not text or text.startswith((":", "file:")) or "\0" in text:
@@ -70,7 +77,7 @@ class SqliteLedger(Books):
         if not 0 < busy_s <= 3600:
             raise BadInput(f"busy_s must be seconds above 0, at most 3600, not {busy_s!r}")
         self.path = Path(text).absolute()  # a later change of the working directory must not change the file
-        self._busy_s = busy_s
+        self._busy_s, self._durable = busy_s, durable
         self._homes: dict[tuple[int, int], Home] = {}
         kind = network_type(self.path)
         if kind is not None and not network:
@@ -125,7 +132,9 @@ class SqliteLedger(Books):
     def _home(self) -> Home:
         """This process's lock and connection; setdefault is one step, so two threads get the same one."""
         process = this_process()
-        return self._homes.get(process) or self._homes.setdefault(process, Home(self.path, self._busy_s))
+        return self._homes.get(process) or self._homes.setdefault(
+            process, Home(self.path, self._busy_s, durable=self._durable)
+        )
 
     def _rows(self, *, write: bool) -> Turn[Rows]:
         home = self._home()

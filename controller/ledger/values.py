@@ -89,9 +89,9 @@ def check_usage(usage: Usage) -> None:
     """
     check_count(usage.input_tokens, "input_tokens")
     check_count(usage.output_tokens, "output_tokens")
-    for what in ("reasoning_tokens", "cached_tokens", "cache_write_tokens"):
-        if (count := getattr(usage, what)) is not None:
-            check_count(count, what)
+    check_count(usage.reasoning_tokens or 0, "reasoning_tokens")
+    check_count(usage.cached_tokens or 0, "cached_tokens")
+    check_count(usage.cache_write_tokens or 0, "cache_write_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,14 +208,18 @@ class Purpose:
     note: str | None = None
 
     def __post_init__(self) -> None:
-        for what in ("model", "price_source", "note"):
-            text = getattr(self, what)
-            if text is not None and not (text.isascii() and text.isprintable() and len(text) <= _LONGEST_TEXT):
-                object.__setattr__(self, what, _one_line(text))
-        for what in ("cap_asked", "cap_sent"):
-            cap = getattr(self, what)
-            if cap is not None and cap > _MOST:
-                object.__setattr__(self, what, _MOST)
+        if not (_is_line(self.model) and _is_line(self.price_source) and _is_line(self.note)):
+            for what in ("model", "price_source", "note"):
+                text = getattr(self, what)
+                object.__setattr__(self, what, None if text is None else _one_line(text))
+        if (self.cap_asked or 0) > _MOST or (self.cap_sent or 0) > _MOST:
+            for what in ("cap_asked", "cap_sent"):
+                cap = getattr(self, what)
+                object.__setattr__(self, what, None if cap is None else min(cap, _MOST))
+
+
+def _is_line(text: str | None) -> bool:
+    return text is None or (text.isascii() and text.isprintable() and len(text) <= _LONGEST_TEXT)
 
 
 def _one_line(text: str) -> str:
