@@ -1,6 +1,7 @@
 """Live: prices, ceilings, the ledger, the governed client, and the controller that asks through it."""
 
 from thinkcap.controller.account import Account
+from thinkcap.controller.bound import Bound
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.clients import make_client
 from thinkcap.controller.controller import AsyncController, Controller
@@ -18,6 +19,7 @@ __all__ = [
     "Account",
     "AssumedPrice",
     "AsyncController",
+    "Bound",
     "Ceiling",
     "Controller",
     "Event",

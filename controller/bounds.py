@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from thinkcap.controller.encodings import cached_encoding
 from thinkcap.controller.plain import Plain
-from thinkcap.controller.refusals import refuse_unbounded
+from thinkcap.controller.refusals import is_foreign
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.values import Api
 
@@ -61,22 +61,21 @@ _LONGEST_COUNTED = 200_000
 """Bytes of one text above which a tokenizer takes too long; its bytes bound it as well."""
 
 
-def prompt_bound(body: Mapping[str, Any], *, api: Api, encoding: Encoding | None = None) -> int:
+def prompt_bound(body: Mapping[str, Any], *, api: Api, encoding: Encoding | None = None, bounded: bool = False) -> int:
     """An upper bound on the prompt tokens of a request.
 
     Args:
         body: the JSON body, as the SDK sends it.
         api: ``"chat"`` (``messages``) or ``"responses"`` (``instructions`` and ``input``).
         encoding: the model's own tokenizer, from :func:`cached_encoding`; None counts bytes.
+        bounded: what is no text is left out, since the caller bounds it.
 
     Raises:
-        NotGoverned: for a part whose cost its text does not bound, by name.
         BadInput: if the messages or the input are missing, or the body is not JSON.
     """
-    refuse_unbounded(body)
     turns = _turns(body, api)
     counted = body.keys() - _SETTINGS - set(_CONVERSATION[api])
-    texts = [text for turn in turns for text in _turn_texts(turn)]
+    texts = [text for turn in turns if not (bounded and is_foreign(turn)) for text in _turn_texts(turn, bounded)]
     texts += [_rendered(value) for key, value in body.items() if key in counted and value is not None]
     return sum(_tokens(text, encoding) for text in texts) + _framing(body, turns)
 
@@ -145,13 +144,13 @@ def _listed(body: Mapping[str, Any], key: str) -> list[Any]:
     return value
 
 
-def _turn_texts(turn: Any) -> Iterator[str]:
+def _turn_texts(turn: Any, bounded: bool) -> Iterator[str]:
     if not isinstance(turn, Mapping):
         yield turn if isinstance(turn, str) else _rendered(turn)
         return
     from_tool = turn.get("role") in ("tool", "function")
-    yield from _content_texts(turn.get("content"), quoted=from_tool)
-    yield from _content_texts(turn.get("output"), quoted=True)
+    yield from _content_texts(turn.get("content"), quoted=from_tool, bounded=bounded)
+    yield from _content_texts(turn.get("output"), quoted=True, bounded=bounded)
     rest = {key: value for key, value in turn.items() if key not in ("content", "output")}
     role = rest.get("role")
     yield _rendered_role(role) if len(rest) == 1 and isinstance(role, str) else _rendered(rest)
@@ -163,7 +162,7 @@ def _rendered_role(role: str) -> str:
     return _rendered({"role": role})
 
 
-def _content_texts(content: Any, *, quoted: bool) -> Iterator[str]:
+def _content_texts(content: Any, *, quoted: bool, bounded: bool) -> Iterator[str]:
     if content is None:
         return
     for part in content if isinstance(content, list) else [content]:
@@ -172,7 +171,7 @@ def _content_texts(content: Any, *, quoted: bool) -> Iterator[str]:
             yield _rendered({key: value for key, value in part.items() if key != "text"})
         elif isinstance(part, str):
             yield _quoted(part) if quoted else part
-        else:
+        elif not (bounded and is_foreign(part, inside=True)):
             yield _rendered(part)
 
 

@@ -8,14 +8,16 @@ caller's own calls, an agent framework's, and the controller's.
 from __future__ import annotations
 
 import functools
+import re
 import threading
-from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import openai
 
 from thinkcap.controller.account import Account
+from thinkcap.controller.bound import Bound, check_bound
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.events import OnEvent, Teller
 from thinkcap.controller.exceeding import OnExceeded, check_on_exceeded
@@ -35,6 +37,7 @@ Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
 _GOVERNED: Mapping[str, Api] = {"/chat/completions": "chat", "/responses": "responses"}
 _FREE_METHODS = frozenset({"get", "head", "delete"})
 _FREE_POSTS = frozenset({"/responses/input_tokens"})
+_KEPT = re.compile(r"get /responses/[^/]+|post /responses/[^/]+/cancel")
 _RAW = "X-Stainless-Raw-Response"
 _NOT_BILLED = frozenset({429, 503, 529})
 """Besides every other 4xx: the server said no before it generated anything."""
@@ -51,6 +54,7 @@ def govern(
     wait_s: float | None = None,
     on_event: OnEvent | None = None,
     threshold: float = 0.8,
+    bound: Bound | None = None,
 ) -> Client:
     """A copy of a client, of the same type, whose every call is paid by an account and never past its ceiling.
 
@@ -82,6 +86,8 @@ def govern(
         on_event: told of each :class:`Event`: reserved, clamped, settled, released, refused, overrun, threshold. What
             it raises becomes a warning. It runs in the call's own thread or task, so it should be quick.
         threshold: the part of the account's own ceiling whose spending is told of, once.
+        bound: your own bound for calls with something that nothing else bounds: see :class:`Bound`. Without one such
+            a call raises :class:`NotGoverned`, which names the part.
 
     Raises:
         BadInput: if the client is neither, or the amount is no amount of dollars, or a setting cannot be meant.
@@ -89,6 +95,7 @@ def govern(
     if not isinstance(client, (openai.OpenAI, openai.AsyncOpenAI)):
         raise BadInput(f"govern() takes an OpenAI or AsyncOpenAI client, not {type(client).__name__}")
     check_on_exceeded(on_exceeded)
+    check_bound(bound)
     _check_tokens(default_max_output_tokens, "default_max_output_tokens")
     if min_output_tokens is not None:
         _check_tokens(min_output_tokens, "min_output_tokens")
@@ -106,6 +113,7 @@ def govern(
         wait_s=wait_s,
         teller=None if on_event is None else Teller(on_event, threshold),
         on_exceeded=on_exceeded,
+        bound=bound,
     )
     return govern_with(client, meter)
 
@@ -162,8 +170,8 @@ def _governed_sync(plain: type[Any]) -> type[Any]:
 
         def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
             asked = _read(self._thinkcap_meter, options, stream=stream)
-            if asked is None:
-                return super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
+            if not isinstance(asked, _Asked):
+                return super().request(cast_to, asked, stream=stream, stream_cls=stream_cls)
             ticket = self._thinkcap_meter.admit(asked.body, asked.api)
             try:
                 options, hide_usage = asked.with_cap(ticket, options)
@@ -188,8 +196,8 @@ def _governed_async(plain: type[Any]) -> type[Any]:
 
         async def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
             asked, meter = _read(self._thinkcap_meter, options, stream=stream), self._thinkcap_meter
-            if asked is None:
-                return await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
+            if not isinstance(asked, _Asked):
+                return await super().request(cast_to, asked, stream=stream, stream_cls=stream_cls)
             if meter.wait_s is None:
                 ticket = meter.admit(asked.body, asked.api)
             else:
@@ -240,7 +248,7 @@ class _Asked(NamedTuple):
         if self.unread:
             options.headers = _uncompressed(options.headers)
         if not self.streamed:
-            options.post_parser = _settle_first(ticket, options.post_parser)
+            options.post_parser = _first(ticket.settle, options.post_parser)
         return options, not shown
 
     @property
@@ -249,11 +257,15 @@ class _Asked(NamedTuple):
         return bool(self.body.get("stream"))
 
 
-def _read(meter: Meter, options: Any, *, stream: bool) -> _Asked | None:
-    """What a request asks for; None if it is free."""
-    api = _route(str(options.method).lower(), str(options.url), meter.base_url)
-    if api is None:
-        return None
+def _read(meter: Meter, options: Any, *, stream: bool) -> Any:
+    """What a request asks for; if it is free, its options as they are sent."""
+    route = _route(str(options.method).lower(), str(options.url), meter.base_url)
+    if route is None:
+        return options
+    if route == "kept":
+        options = options.model_copy()
+        options.post_parser = _first(meter.settle_kept, options.post_parser)
+        return options
     sent = options.json_data
     if not isinstance(sent, Mapping) or options.content is not None or options.files is not None:
         raise NotGoverned(f"a request to {options.url} without a JSON body cannot be governed: send json_data")
@@ -262,14 +274,14 @@ def _read(meter: Meter, options: Any, *, stream: bool) -> _Asked | None:
     unread = stream or _header(options.headers, _RAW) == "stream"
     if body.get("stream") and not unread:
         raise NotGoverned("a stream that is read as a whole cannot be governed: pass stream=True to the method itself")
-    return _Asked(body, api, unread)
+    return _Asked(body, route, unread)
 
 
-def _settle_first(ticket: Ticket, parse: Any) -> Any:
+def _first(settle: Callable[[Any], None], parse: Any) -> Any:
     """The SDK's parser of an answer, which may raise, after the answer is charged."""
 
     def settle_first(parsed: Any) -> Any:
-        ticket.settle(parsed)
+        settle(parsed)
         return parse(parsed) if callable(parse) else parsed
 
     return settle_first
@@ -295,8 +307,8 @@ def _asking_for_usage(asked: Any) -> tuple[Any, bool]:
     return {**(asked or {}), "include_usage": True}, bool((asked or {}).get("include_usage"))
 
 
-def _route(method: str, url: str, base_url: str | None) -> Api | None:
-    """Which API a request goes to; None if it is free.
+def _route(method: str, url: str, base_url: str | None) -> Api | Literal["kept"] | None:
+    """Which API a request goes to, or that it asks for an answer that is kept; None if it is free otherwise.
 
     Raises:
         NotGoverned: if it is neither governed nor free.
@@ -308,6 +320,8 @@ def _route(method: str, url: str, base_url: str | None) -> Api | None:
             raise NotGoverned(f"a request to {parts.netloc} cannot be governed: this client's host is {home.netloc}")
         path = path.removeprefix(home.path.rstrip("/"))
     path = "/" + path.strip("/")
+    if _KEPT.fullmatch(f"{method} {path}"):
+        return "kept"
     if method in _FREE_METHODS or (method == "post" and path in _FREE_POSTS):
         return None
     if method == "post" and path in _GOVERNED:

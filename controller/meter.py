@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
+import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, Self, cast
 
 from thinkcap.controller.account import Account
+from thinkcap.controller.bound import Bound
 from thinkcap.controller.bounds import (
     PER_REQUEST,
     cached_encoding,
@@ -25,16 +27,18 @@ from thinkcap.controller.bounds import (
 )
 from thinkcap.controller.events import Event, Teller
 from thinkcap.controller.exceeding import Exceeded, OnExceeded, is_whole, smaller_cap
+from thinkcap.controller.kept import id_of, is_running, tokens_of
 from thinkcap.controller.ledger import Amount, Charge, Entry, Limits, Purpose
 from thinkcap.controller.ledger.machine import free_of_all, lineage
 from thinkcap.controller.plain import plain
 from thinkcap.controller.price import MOST_TOKENS, Price
 from thinkcap.controller.pricing import PriceBook
+from thinkcap.controller.refusals import refuse_unbounded
 from thinkcap.controller.seen import LEAST_OUTPUT_TOKENS, Seen
 from thinkcap.controller.sharing import fair_share
 from thinkcap.controller.usage import Pieces, pieces_of, read_usage, usage_of_all
 from thinkcap.controller.waiting import Place, line_of, stand
-from thinkcap.policies.errors import CeilingReached
+from thinkcap.policies.errors import CeilingReached, NotGoverned, UnknownPrice
 from thinkcap.policies.money import show_usd
 from thinkcap.policies.values import Api, Usage
 
@@ -51,29 +55,35 @@ class Quote(NamedTuple):
 
     Attributes:
         model: the model asked for.
+        api: which API it goes to.
         price: its rates.
         prompt: upper bound on the prompt, in tokens.
         n: choices asked for.
         asked: output cap the request names; None if it names none.
         key: identifies the prompt, and where it is sent, among those of this process.
+        fees: nano-dollars that may be billed beside the tokens, as the caller bounds them.
+        is_bounded: the caller's bound is part of it.
     """
 
     model: str
+    api: Api
     price: Price
     prompt: int
     n: int
     asked: int | None
     key: int
+    fees: int = 0
+    is_bounded: bool = False
 
     def worst(self, cap: int) -> int:
         """The most the call can cost at this output cap, in nano-dollars."""
-        return self.price.worst(input_tokens=self.prompt, output_tokens=cap, n=self.n)
+        return self.price.worst(input_tokens=self.prompt, output_tokens=cap, n=self.n) + self.fees
 
     def most(self, free: Limits) -> int:
         """The largest output cap that fits into what is free."""
         most = MOST_TOKENS
         if free.nusd is not None:
-            most = self.price.affordable_output(free.nusd, input_tokens=self.prompt, n=self.n)
+            most = self.price.affordable_output(free.nusd - self.fees, input_tokens=self.prompt, n=self.n)
         if free.output_tokens is not None:
             most = min(most, free.output_tokens // self.n)
         return 0 if free.calls == 0 else most
@@ -84,13 +94,11 @@ class Demand(NamedTuple):
 
     Attributes:
         quote: what it can come to.
-        api: which API it goes to.
         wanted: the largest output cap it would take.
         least: the smallest output cap it takes.
     """
 
     quote: Quote
-    api: Api
     wanted: int
     least: int
 
@@ -115,6 +123,7 @@ class Meter:
         wait_s: seconds that a call which does not fit waits for others to settle; None refuses it at once.
         teller: told of what happens to each call.
         on_exceeded: what becomes of a call whose cap does not fit; None cuts it unless half an answer would be none.
+        bound: the caller's own, for calls that nothing else bounds.
     """
 
     def __init__(
@@ -131,6 +140,7 @@ class Meter:
         wait_s: float | None = None,
         teller: Teller | None = None,
         on_exceeded: OnExceeded | None = "clamp",
+        bound: Bound | None = None,
     ) -> None:
         self.account = account
         self.prices = prices
@@ -143,6 +153,7 @@ class Meter:
         self.wait_s = wait_s
         self.teller = teller
         self.on_exceeded = on_exceeded
+        self.bound = bound
 
     def at(self, base_url: str | None) -> Self:
         """The same meter for a client that sends elsewhere."""
@@ -161,14 +172,29 @@ class Meter:
         model = str(body.get("model"))
         price = self.prices.lookup(model, self.base_url)
         encoding, short = cached_encoding(model), plain(body, api)
-        if short is None:
-            check_sendable(body)
-        if short is None or encoding is not None:
-            bound = prompt_bound(body, api=api, encoding=encoding)
-        else:
-            bound = plain_bound(short)
+        n, asked = choices(body), output_cap(body, api)
         key = hash((self.base_url, api, _prompt_text(body) if short is None else short.text))
-        return self.sharpen(Quote(model, price, bound, choices(body), output_cap(body, api), key))
+        if short is not None:
+            prompt = plain_bound(short) if encoding is None else prompt_bound(body, api=api, encoding=encoding)
+            return self.sharpen(Quote(model, api, price, prompt, n, asked, key))
+        check_sendable(body)
+        before = self._tokens_before(body)
+        rest = body if before is None else {name: body[name] for name in body if name != "previous_response_id"}
+        is_bounded = refuse_unbounded(rest, bounded=self.bound is not None)
+        prompt = prompt_bound(rest, api=api, encoding=encoding, bounded=is_bounded) + (before or 0)
+        quote = Quote(model, api, price, prompt, n, asked, key)
+        if self.bound is None or not is_bounded:
+            return self.sharpen(quote)
+        if body.get("background"):
+            raise NotGoverned("a background response that only a Bound covers cannot be governed: wait for its answer")
+        extra, fees = self.bound.input_tokens, self.bound.fees_nusd
+        return quote._replace(prompt=prompt + extra, fees=fees, is_bounded=True)
+
+    def _tokens_before(self, body: Mapping[str, Any]) -> int | None:
+        """What the response that a request goes on from came to, its own prompt included; None if that is not known."""
+        previous = body.get("previous_response_id")
+        tokens = tokens_of(self.account.ledger.of_response(previous)) if isinstance(previous, str) else None
+        return None if tokens is None else tokens + PER_REQUEST
 
     def sharpen(self, quote: Quote) -> Quote:
         """The same quote, with the prompt as the provider counted it in an earlier call, where that is less.
@@ -176,7 +202,7 @@ class Meter:
         What a provider writes around a prompt may change from call to call (a date, a hint): it keeps its allowance.
         """
         counted = self.seen.prompt(quote.model, quote.key)
-        if counted is None:
+        if counted is None or quote.is_bounded:
             return quote
         return quote._replace(prompt=min(quote.prompt, counted + PER_REQUEST))
 
@@ -208,7 +234,7 @@ class Meter:
         try:
             ticket = self._reserve(demand) if self.wait_s is None else self._wait(demand)
         except CeilingReached as reached:
-            self._refused(demand, reached)
+            self._refused(demand, reached, body)
             raise
         return self._tell_reserved(ticket)
 
@@ -218,9 +244,41 @@ class Meter:
         try:
             ticket = await self._wait_async(demand)
         except CeilingReached as reached:
-            self._refused(demand, reached)
+            self._refused(demand, reached, body)
             raise
         return self._tell_reserved(ticket)
+
+    def settle_kept(self, response: Any) -> None:
+        """Charge a background response that has ended, once, whichever process asked for it; one that runs stays held.
+
+        Args:
+            response: as the provider tells it when it is retrieved or cancelled.
+        """
+        answer = id_of(response)
+        entry = None if answer is None or is_running(response) else self.account.ledger.of_response(answer)
+        if entry is None or entry.status != "reserved":
+            return
+        usage = read_usage(response)
+        if usage is None:
+            self._charged(entry.id, Charge(note="it ended without telling its usage: it may have been billed"))
+            return
+        try:
+            asked = self.prices.lookup(entry.model or "", self.base_url)
+        except UnknownPrice as error:
+            warnings.warn(f"response {answer} stays reserved: {error}", stacklevel=2)
+            return
+        price, _ = self.prices.settle_price(
+            asked, _named(response, "model"), self.base_url, service_tier=_named(response, "service_tier")
+        )
+        charge = Charge(price.cost(usage), usage=usage, provenance="provider", price_source=_source(price))
+        self._charged(entry.id, charge)
+
+    def _charged(self, ticket: str, charge: Charge) -> None:
+        entry = self.account.settle(ticket, charge)
+        if self.on_entry is not None:
+            self.on_entry(entry)
+        if self.teller is not None:
+            self.teller.settled(entry, lambda: self.account.balance.money)
 
     def _wait(self, demand: Demand) -> Ticket:
         ticket = self._at_once(demand)
@@ -267,9 +325,11 @@ class Meter:
                 raise
         return ticket
 
-    def _refused(self, demand: Demand, reached: CeilingReached) -> None:
+    def _refused(self, demand: Demand, reached: CeilingReached, body: Mapping[str, Any]) -> None:
         """Tell of it, and of the way out where the call could have been cut."""
         quote, least = demand.quote, demand.least
+        messages = body.get("messages" if quote.api == "chat" else "input")
+        reached.messages = tuple(messages) if isinstance(messages, list) else (messages,)
         if self.on_exceeded is None and quote.asked == least and self.least(quote, least) < least:
             reached.add_note(
                 "a call with tools or structured output is not cut below the cap it names: "
@@ -293,8 +353,8 @@ class Meter:
         quote = self.quote(body, api)
         wanted = quote.asked or self.default_output_tokens
         if self.on_exceeded == "clamp" or (self.on_exceeded is None and not is_whole(body)):
-            return Demand(quote, api, wanted, self.least(quote, wanted))
-        demand = Demand(quote, api, wanted, quote.asked or self.useful(quote))
+            return Demand(quote, wanted, self.least(quote, wanted))
+        demand = Demand(quote, wanted, quote.asked or self.useful(quote))
         return self._smaller(demand, self.on_exceeded) if callable(self.on_exceeded) else demand
 
     def _smaller(self, demand: Demand, ask: Callable[[Exceeded], int | None]) -> Demand:
@@ -337,7 +397,7 @@ class Meter:
         cap = self._fitting(demand) if is_shared else demand.wanted
         for tries_left in reversed(range(_TRIES)):
             purpose = Purpose(
-                quote.model, demand.api, cap_asked=quote.asked, cap_sent=cap, price_source=_source(quote.price)
+                quote.model, quote.api, cap_asked=quote.asked, cap_sent=cap, price_source=_source(quote.price)
             )
             try:
                 ticket = self.account.reserve(demand.amount(cap), purpose)
@@ -381,6 +441,10 @@ class Ticket:
         """
         if not self.open:
             return
+        answer = id_of(response) if self._quote.api == "responses" else None
+        if answer is not None and is_running(response):
+            self._end(lambda: self._meter.account.ledger.note_response(self._ticket, answer))
+            return
         reported = read_usage(response)
         if reported is None:
             self.bounded("the provider reported no usage that can be true", words=words)
@@ -398,15 +462,18 @@ class Ticket:
             tokens = min(one, self.cap)
             meter.seen.learn(quote.model, quote.key, input_tokens=usage.input_tokens, output_tokens=tokens, cut=cut)
         notes = [f"settled at the dearer price of {answered}"] if dearer else []
+        if quote.fees:
+            notes.append(f"with fees of up to {show_usd(quote.fees)}, as bounded")
         if usage != reported:
             notes.append(f"the provider reported one choice of {len(seen)}")
         self._charge(
             Charge(
-                price.cost(usage),
+                price.cost(usage) + quote.fees,
                 usage=usage,
                 provenance="provider" if usage == reported else "counted",
                 price_source=_source(price),
                 note="; ".join(notes) or None,
+                response=answer,
             )
         )
 
@@ -422,7 +489,7 @@ class Ticket:
             self._charge(Charge(note=why))
             return
         prompt = self._quote.prompt
-        nusd = self._quote.price.worst(input_tokens=prompt, output_tokens=words)
+        nusd = self._quote.price.worst(input_tokens=prompt, output_tokens=words) + self._quote.fees
         self._charge(Charge(nusd, usage=Usage(prompt, words), provenance="counted", note=why))
 
     def release(self) -> None:
@@ -459,13 +526,14 @@ class Ticket:
             raise
 
 
-def too_small(quotes: Mapping[str, tuple[Quote, int]], free: Limits) -> CeilingReached:
+def too_small(quotes: Mapping[str, tuple[Quote, int]], account: Account) -> CeilingReached:
     """The error for a ceiling that pays for no arm at all: it says how much the cheapest needs.
 
     Args:
         quotes: by arm, its quote and the smallest cap at which it is likely to finish.
-        free: what the account has free.
+        account: who was to pay.
     """
+    free, money = account.available, account.balance.money
     arm, need = min(((arm, quote.worst(cap)) for arm, (quote, cap) in quotes.items()), key=lambda pair: pair[1])
     if free.nusd is not None and need > free.nusd:
         lack = f"{arm} needs up to {show_usd(need)} and {show_usd(free.nusd)} is free"
@@ -479,6 +547,10 @@ def too_small(quotes: Mapping[str, tuple[Quote, int]], free: Limits) -> CeilingR
         "raise the ceiling or lower the arm's max_output_tokens",
         needed=need,
         free=free.nusd,
+        account=account.name,
+        ceiling=money.ceiling,
+        spent=money.spent,
+        reserved=money.reserved,
     )
 
 

@@ -297,7 +297,7 @@ class Solver(Generic[Client]):
                 arm.label: (quotes[arm.label][0], meter_of(solve.clients[arm.client]).least(*quotes[arm.label]))
                 for arm in self.arms
             }
-            raise too_small(least, solve.account.available)
+            raise too_small(least, solve.account)
         if any(attempt.calls or attempt.text is not None for attempt in outcome.attempts):
             return
         failed = [attempt for attempt in outcome.attempts if attempt.finish == "error"]
@@ -305,7 +305,15 @@ class Solver(Generic[Client]):
             return  # the agent's own failure, told in the attempts
         if failed:
             raise ProviderFailed(f"arm {failed[-1].arm.label}: {failed[-1].error}{advice(failed[-1])}")
-        raise CeilingReached(f"{outcome.attempts[-1].error}", free=solve.account.available.nusd)
+        money = solve.account.balance.money
+        raise CeilingReached(
+            f"{outcome.attempts[-1].error}",
+            free=solve.account.available.nusd,
+            account=solve.account.name,
+            ceiling=money.ceiling,
+            spent=money.spent,
+            reserved=money.reserved,
+        )
 
 
 def _check_count(count: object, what: str) -> None:

@@ -64,6 +64,7 @@ class CeilingReached(ThinkcapError):
         ceiling: its ceiling in nano-dollars (None where it has none in dollars).
         spent: nano-dollars charged on it.
         reserved: nano-dollars held on it by calls that are not settled.
+        messages: those of the refused call (a chat's, or the items of a Responses input): an agent's work so far.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class CeilingReached(ThinkcapError):
         self.ceiling = ceiling
         self.spent = spent
         self.reserved = reserved
+        self.messages: tuple[Any, ...] = ()
 
     def __reduce__(self) -> tuple[object, ...]:
         return (_ceiling_reached, (str(self), vars(self)))

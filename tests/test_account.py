@@ -384,6 +384,7 @@ def test_a_receipt_tells_where_the_money_went() -> None:
         "settled_at": 100.0,
         "price_source": "list 2026-11-01",
         "note": None,
+        "response": None,
     }
     assert (lines[2]["overrun_usd"], lines[2]["note"]) == ("0.03", "billed $0.03 above its reservation")
     assert (lines[3]["charged_usd"], lines[4]["charged_usd"]) == (None, None)

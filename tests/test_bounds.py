@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from thinkcap.controller import encodings
 from thinkcap.controller.bounds import cached_encoding, choices, output_cap, prompt_bound
+from thinkcap.controller.refusals import refuse_unbounded
 from thinkcap.policies.errors import BadInput, NotGoverned
 
 texts = st.text(max_size=40) | st.sampled_from(
@@ -161,7 +162,7 @@ REFUSED_ANYWHERE = [
     ({"models": ["a", "b"]}, "models"),
     ({"plugins": [{"id": "web"}]}, "plugins"),
     ({"cache_control": {"type": "ephemeral", "ttl": "1h"}}, "cache_control"),
-    ({"background": True}, "background"),
+    ({"background": True, "stream": True}, "background"),
 ]
 REFUSED_CHATS = [
     ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
@@ -169,6 +170,7 @@ REFUSED_CHATS = [
     ({"audio": {"voice": "x"}}, "audio"),
     ({"web_search_options": {"search_context_size": "low"}}, "web_search_options"),
     ({"n_predict": 100_000}, "n_predict"),
+    ({"background": True}, "background"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]}, "'image_url'"),
     ({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]}, "'input_audio'"),
     ({"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]}, "'file'"),
@@ -200,11 +202,16 @@ def test_what_its_text_does_not_bound_is_refused_by_name(api: Any, extra: dict[s
     """Each refusal is one line that names the part and says what to do instead."""
     body = chat(**extra) if api == "chat" else responses(**extra)
     with pytest.raises(NotGoverned) as caught:
-        prompt_bound(body, api=api)
+        refuse_unbounded(body)
     message = str(caught.value)
     assert named in message
     assert "cannot be governed" in message
     assert "\n" not in message
+    if "Bound" in message:  # the way out that it names is one
+        assert refuse_unbounded(body, bounded=True)
+    else:
+        with pytest.raises(NotGoverned):
+            refuse_unbounded(body, bounded=True)
 
 
 def test_plain_requests_of_both_apis_are_let_through() -> None:
@@ -216,7 +223,7 @@ def test_plain_requests_of_both_apis_are_let_through() -> None:
         {"role": "tool", "tool_call_id": "c", "content": "2"},
     ]
     absent = {"prediction": None, "audio": None, "modalities": ["text"], "service_tier": "auto", "tools": []}
-    assert prompt_bound(chat(messages=turns, **absent), api="chat") > 0
+    assert not refuse_unbounded(chat(messages=turns, **absent))
     items = [
         {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
         {"type": "reasoning", "id": "r", "summary": [], "encrypted_content": "x" * 100},
@@ -227,6 +234,7 @@ def test_plain_requests_of_both_apis_are_let_through() -> None:
     plain = responses(
         input=items, tools=[{"type": "custom", "name": "x"}], reasoning={"effort": "low"}, background=False
     )
+    assert not refuse_unbounded(plain, bounded=True)
     assert prompt_bound(plain, api="responses") > 100
 
 

@@ -242,10 +242,10 @@ def test_a_ledger_that_another_holds_gives_up_in_time_and_loses_nothing(file: Pa
 
 
 def write_version_1(file: Path) -> None:
-    """A file as version 1 wrote it: entries without an owner."""
+    """A file as version 1 wrote it: entries without an owner, and without the id of an answer."""
     (account, entry, index, *_) = TABLES
     with sqlite3.connect(file) as old:
-        for statement in (account, entry.replace("        owner TEXT,\n", ""), index):
+        for statement in (account, entry.replace("        owner TEXT,\n        response TEXT,\n", ""), index):
             old.execute(statement)
         old.execute("INSERT INTO account VALUES ('a', 1.5, 1000, NULL, NULL, NULL, 200, 0, 0, 300, 0, 0)")
         columns = "account, reserved_nusd, reserved_output_tokens, reserved_calls, started_at, status"

@@ -223,9 +223,9 @@ def test_a_newer_file_is_refused(ledger: SqliteLedger, file: Path) -> None:
     """A file written by a newer program is left alone."""
     ledger.close()
     with sqlite3.connect(file) as other:
-        other.execute("PRAGMA user_version = 3")
+        other.execute("PRAGMA user_version = 4")
     other.close()
-    with pytest.raises(LedgerFailed, match=r"newer thinkcap \(file version 3\): upgrade thinkcap$") as error:
+    with pytest.raises(LedgerFailed, match=r"newer thinkcap \(file version 4\): upgrade thinkcap$") as error:
         SqliteLedger(file)
     one_line(error, file)
 

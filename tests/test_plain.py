@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from thinkcap.controller.bounds import check_sendable, plain_bound, prompt_bound
 from thinkcap.controller.plain import plain
+from thinkcap.controller.refusals import refuse_unbounded
 from thinkcap.policies import BadInput, NotGoverned
 from thinkcap.policies.values import Api
 
@@ -55,6 +56,7 @@ def test_a_plain_request_is_bounded_as_any_other(case: tuple[dict[str, Any], Api
     short = plain(body, api)
     if short is not None:
         check_sendable(body)
+        assert not refuse_unbounded(body)
         assert plain_bound(short) == prompt_bound(body, api=api)
 
 
@@ -114,6 +116,7 @@ def test_what_cannot_be_governed_or_sent_is_never_plain(case: tuple[dict[str, An
     body, api = case
     try:
         check_sendable(body)
+        refuse_unbounded(body)
         prompt_bound(body, api=api)
     except (BadInput, NotGoverned):
         assert plain(body, api) is None

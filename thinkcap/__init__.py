@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from thinkcap.controller import (
         Account,
         AsyncController,
+        Bound,
         Ceiling,
         Controller,
         Price,
@@ -46,6 +47,7 @@ _WHERE: dict[str, str] = {
     "Arm": "thinkcap.policies",
     "AsyncController": "thinkcap.controller",
     "BadInput": "thinkcap.policies",
+    "Bound": "thinkcap.controller",
     "Ceiling": "thinkcap.controller",
     "CeilingReached": "thinkcap.policies",
     "Controller": "thinkcap.controller",
@@ -76,6 +78,7 @@ __all__ = [
     "Arm",
     "AsyncController",
     "BadInput",
+    "Bound",
     "Ceiling",
     "CeilingReached",
     "Controller",

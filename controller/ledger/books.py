@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from thinkcap.controller.ceiling import Ceiling
@@ -44,6 +45,10 @@ class Rows(Protocol):
 
     def entry(self, ticket: str) -> Entry | None:
         """The entry of a ticket, if there is one."""
+        ...
+
+    def of_response(self, response: str) -> Entry | None:
+        """The latest entry of an answer's id, if there is one."""
         ...
 
     def entries_below(self, path: str) -> Iterable[Entry]:
@@ -140,6 +145,20 @@ class Books(abc.ABC):
     def release(self, ticket: str, *, at: float) -> Entry:
         """See :meth:`Ledger.release`."""
         return self._do(lambda rows: _release(rows, _one(rows.entry(ticket), ticket), at))
+
+    def note_response(self, ticket: str, response: str) -> Entry:
+        """See :meth:`Ledger.note_response`."""
+
+        def step(rows: Rows) -> Entry:
+            entry = replace(_one(rows.entry(ticket), ticket), response=response)
+            rows.put_entry(entry)
+            return entry
+
+        return self._do(step)
+
+    def of_response(self, response: str) -> Entry | None:
+        """See :meth:`Ledger.of_response`."""
+        return self._do(lambda rows: rows.of_response(response), write=False)
 
     def entry(self, ticket: str) -> Entry:
         """See :meth:`Ledger.entry`."""

@@ -97,6 +97,21 @@ def _keeps_what_it_is_told(ledger: Ledger) -> None:
     _hold(whole.provenance == "bounded", "what is not known is marked as bounded")
 
 
+def _knows_answers(ledger: Ledger) -> None:
+    _hold(ledger.of_response("resp") is None, "an answer's id that was never noted is unknown")
+    ticket = ledger.reserve("team/high", Amount(100, 32, 1), at=1.5)
+    before = ledger.levels("team/high")
+    _hold(ledger.note_response(ticket, "resp").status == "reserved", "noting an answer's id ends no reservation")
+    _hold(ledger.levels("team/high") == before, "noting an answer's id changes no sums")
+    _hold(ledger.of_response("resp") == ledger.entry(ticket), "an answer's id finds its entry")
+    done = ledger.settle(ticket, Charge(60, usage=Usage(7, 8), provenance="provider"), at=2.5)
+    _hold(ledger.of_response("resp") == done, "a settled entry keeps its answer's id")
+    other = ledger.reserve("team", Amount(9, 3, 1), at=3.0)
+    last = ledger.settle(other, Charge(5, usage=Usage(1, 2), provenance="provider", response="resp"), at=4.0)
+    _hold(ledger.of_response("resp") == last, "of several entries with one answer's id the latest is found")
+    _refuses(lambda: ledger.note_response("no such ticket", "resp"), "noting on an unknown ticket is an error")
+
+
 def _reopens(ledger: Ledger) -> None:
     ticket = ledger.reserve("team/low", Amount(100), at=1.0)
     levels = ledger.open("team/low", Ceiling(usd=0.0000003), at=9.0)
@@ -228,6 +243,7 @@ _LAWS = (
     _settles_once,
     _releases_once,
     _keeps_what_it_is_told,
+    _knows_answers,
     _reopens,
     _overruns,
     _a_bound_gives_way,

@@ -54,6 +54,18 @@ class Ledger(Protocol):
         """
         ...
 
+    def note_response(self, ticket: str, response: str) -> Entry:
+        """Note under which id the provider keeps the answer to a call, which may still be running.
+
+        Raises:
+            BadInput: if there is no such ticket.
+        """
+        ...
+
+    def of_response(self, response: str) -> Entry | None:
+        """The entry of the call whose answer the provider keeps under this id; the latest if there are several."""
+        ...
+
     def entry(self, ticket: str) -> Entry:
         """The entry of a ticket.
 

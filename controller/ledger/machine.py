@@ -198,6 +198,7 @@ def settled(levels: Sequence[Level], entry: Entry, charge: Charge, at: float) ->
         charge.provenance,
         at,
         entry.owner,
+        charge.response or entry.response,
     )
     return tuple(level.now(level.spent + charged, level.reserved - entry.reserved) for level in levels), done
 

@@ -45,6 +45,7 @@ class _Store:
         self.stored: dict[str | int, Level | Entry] = {}  # accounts by path, entries by number
         self.below: dict[str, list[int]] = {}  # numbers of the entries of each account and its descendants, rising
         self.numbers = itertools.count(1)
+        self.responses: dict[str, int] = {}  # numbers of entries by the provider's id of the answer
         self._rows: _Rows | None = None
 
     def begin(self, *, write: bool) -> _Rows:  # noqa: ARG002 - whoever writes nothing changes nothing
@@ -64,15 +65,19 @@ class _Rows:
     def __init__(self, store: _Store) -> None:
         self._stored = store.stored
         self._below = store.below
+        self._responses = store.responses
         self._numbers = store.numbers
         self.changed: dict[str | int, Level | Entry] = {}
         self._added: list[tuple[int, str]] = []
 
     def index(self) -> None:
-        """Note under which accounts the new entries stand."""
+        """Note under which accounts the new entries stand, and of which answers they are."""
         for number, account in self._added:
             for path in lineage(account):
                 self._below.setdefault(path, []).append(number)
+        for row in self.changed.values():
+            if isinstance(row, Entry) and row.response is not None:
+                self._responses[row.response] = int(row.id)
 
     def levels(self, paths: Sequence[str]) -> tuple[Level, ...]:
         found = [self.changed.get(path) or self._stored.get(path) for path in paths]
@@ -80,6 +85,10 @@ class _Rows:
 
     def entry(self, ticket: str) -> Entry | None:
         found = self._stored.get(number_of(ticket))
+        return found if isinstance(found, Entry) else None
+
+    def of_response(self, response: str) -> Entry | None:
+        found = self._stored.get(self._responses.get(response, 0))
         return found if isinstance(found, Entry) else None
 
     def entries_below(self, path: str) -> Iterable[Entry]:

@@ -96,6 +96,7 @@ def entry_line(entry: Entry) -> dict[str, Any]:
         "settled_at": entry.settled_at,
         "price_source": entry.price_source,
         "note": entry.note,
+        "response": entry.response,
     }
 
 

@@ -24,7 +24,7 @@ _LEVEL = f"path, opened_at, ceiling_nusd, ceiling_output_tokens, ceiling_calls, 
 _ENTRY = (
     "number, account, model, api, cap_asked, cap_sent, price_source, note, reserved_nusd, reserved_output_tokens, "
     "reserved_calls, started_at, status, charged_nusd, charged_output_tokens, charged_calls, input_tokens, "
-    "output_tokens, reasoning_tokens, cached_tokens, cache_write_tokens, provenance, settled_at, owner"
+    "output_tokens, reasoning_tokens, cached_tokens, cache_write_tokens, provenance, settled_at, owner, response"
 )
 _PUT_SUMS = (
     "UPDATE account SET spent_nusd = ?, spent_output_tokens = ?, spent_calls = ?, "
@@ -42,7 +42,7 @@ _ADD_ENTRY = (
 _PUT_OUTCOME = (
     "UPDATE entry SET status = ?, price_source = ?, note = ?, charged_nusd = ?, charged_output_tokens = ?, "
     "charged_calls = ?, input_tokens = ?, output_tokens = ?, reasoning_tokens = ?, cached_tokens = ?, "
-    "cache_write_tokens = ?, provenance = ?, settled_at = ? WHERE number = ?"
+    "cache_write_tokens = ?, provenance = ?, settled_at = ?, response = ? WHERE number = ?"
 )
 
 
@@ -62,6 +62,15 @@ class TableRows:
     def entry(self, ticket: str) -> Entry | None:
         """The entry of a ticket, if there is one."""
         row = self._execute(f"SELECT {_ENTRY} FROM entry WHERE number = ?", (number_of(ticket),)).fetchone()  # noqa: S608
+        return None if row is None else entry_of(row)
+
+    def of_response(self, response: str) -> Entry | None:
+        """The latest entry of an answer's id, if there is one."""
+        found = self._execute(
+            f"SELECT {_ENTRY} FROM entry WHERE response = ? ORDER BY number DESC LIMIT 1",  # noqa: S608 - constants only
+            (response,),
+        )
+        row = found.fetchone()
         return None if row is None else entry_of(row)
 
     def entries_below(self, path: str) -> Iterable[Entry]:

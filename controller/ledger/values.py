@@ -241,6 +241,7 @@ class Charge:
         provenance: where the figures come from.
         price_source: where the price comes from, if not from where the reservation's did.
         note: one line for people, such as ``"dearer model answered: gpt-5"``.
+        response: the provider's id of the answer, where it keeps it.
 
     Raises:
         BadInput: for figures that cannot be meant.
@@ -252,6 +253,7 @@ class Charge:
     provenance: Provenance = "bounded"
     price_source: str | None = None
     note: str | None = None
+    response: str | None = None
 
     def __post_init__(self) -> None:
         if self.provenance not in ("provider", "counted", "bounded"):
@@ -280,6 +282,7 @@ class Entry:
         provenance: where the charge comes from; None until it is settled.
         settled_at: when it was settled or released, in seconds since 1970.
         owner: the token of the process that reserved it; None in memory, and from programs that kept none.
+        response: the provider's id of the answer, where it keeps it; None where it does not, or it is not known.
     """
 
     id: str
@@ -293,6 +296,7 @@ class Entry:
     provenance: Provenance | None = None
     settled_at: float | None = None
     owner: str | None = None
+    response: str | None = None
 
     def under(self, ticket: str) -> Entry:
         """The same new reservation under its ticket."""

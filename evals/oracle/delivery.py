@@ -41,8 +41,8 @@ def _words(part: Any) -> int:
     return sum(_words(item) for item in inner)
 
 
-def deliver(request: Received, reply: Reply) -> Delivery:
-    """Apply a request to a reply."""
+def deliver(request: Received, reply: Reply, *, before: int = 0) -> Delivery:
+    """Apply a request to a reply; the prompt begins with so many tokens of what came before it."""
     body, chat = request.body, request.path == CHAT
     cap = body.get("max_completion_tokens", body.get("max_tokens")) if chat else body.get("max_output_tokens")
     output = reply.output_tokens if cap is None or reply.ignore_cap else min(reply.output_tokens, cap)
@@ -61,7 +61,7 @@ def deliver(request: Received, reply: Reply) -> Delivery:
     bill = Bill(
         path=request.path,
         model=reply.model or body.get("model", ""),
-        input_tokens=least if reply.input_tokens is None else reply.input_tokens,
+        input_tokens=before + (least if reply.input_tokens is None else reply.input_tokens),
         output_tokens=choices * output,
         reasoning_tokens=choices * reasoning,
         cached_tokens=reply.cached_tokens,

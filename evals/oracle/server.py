@@ -17,6 +17,7 @@ from thinkcap.evals.oracle.book import Bill, Book, Rates
 from thinkcap.evals.oracle.chat import chat, chat_stream
 from thinkcap.evals.oracle.delivery import CREATED, Delivery, deliver
 from thinkcap.evals.oracle.faults import Fault, Script, error_body
+from thinkcap.evals.oracle.kept import Kept
 from thinkcap.evals.oracle.replies import CHAT, RESPONSES, Json, Received, Reply
 from thinkcap.evals.oracle.responses import response, response_stream
 
@@ -34,13 +35,21 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """List the models."""
         request = self._received({})
+        if request.path.startswith(f"{RESPONSES}/"):
+            return self._send_kept(self.server.owner.kept.retrieve(request.path.rpartition("/")[2]))
         if request.path != "/v1/models":
             return self._send(404, error_body(404, f"There is no {request.path} here."))
         entry = {"object": "model", "created": CREATED, "owned_by": "loopback"}
         return self._send(200, {"object": "list", "data": [{"id": m, **entry} for m in self.server.owner.models]})
 
+    def _send_kept(self, kept: Json | None) -> None:
+        self._send(200, kept) if kept is not None else self._send(404, error_body(404, "There is no such response."))
+
     def do_POST(self) -> None:
         """Answer one call, and book it."""
+        if self.path.startswith(f"{RESPONSES}/") and self.path.endswith("/cancel"):
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            return self._send_kept(self.server.owner.kept.cancel(self.path.split("/")[-2]))
         request = self._received(json.loads(self.rfile.read(int(self.headers["content-length"]))))
         if request.path not in (CHAT, RESPONSES):
             return self._send(404, error_body(404, f"There is no {request.path} here."))
@@ -52,7 +61,8 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             answer = owner.answer(request)
             fault = answer if isinstance(answer, Fault) else None
-            delivery = deliver(request, answer.reply if isinstance(answer, Fault) else answer)
+            reply = answer.reply if isinstance(answer, Fault) else answer
+            delivery = deliver(request, reply, before=owner.kept.tokens_before(request.body))
         except Exception as error:  # whatever a test's script may raise
             owner.errors.append(error)
             return self._send(500, error_body(500, f"the script failed: {error!r}"), {"x-should-retry": "false"})
@@ -60,6 +70,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is None or fault.billed:
             bill = delivery.bill if fault is None else replace(delivery.bill, ended="failed")
             place = owner.book.enter(bill)  # before the first byte: whoever holds the answer finds it in the book
+        if fault is None and request.path == RESPONSES:
+            accepted = owner.kept.keep(delivery)
+            if request.body.get("background"):
+                return self._send(200, accepted)
         owner.closing.wait(delivery.reply.latency_s)
         if fault is not None and fault.kind in ("status", "malformed"):
             return self._fail(fault)
@@ -194,9 +208,9 @@ class _Counting:
 class Oracle:
     """An OpenAI-compatible server on 127.0.0.1 for the length of a `with` block, with a book of what it would bill.
 
-    It answers Chat Completions and Responses, whole or streamed, from a *script*: one answer, a sequence of answers
-    taken in order of arrival (the last one repeats), or a callable from the request to an answer. An answer is a
-    `Reply` or a `Fault`::
+    It answers Chat Completions and Responses, whole, streamed, chained or in background, from a *script*: one answer, a
+    sequence of answers taken in order of arrival (the last one repeats), or a callable from the request to an answer.
+    An answer is a `Reply` or a `Fault`::
 
         with Oracle(Reply(text="42", output_tokens=7), rates={"some-model": Rates(input=0.15, output=0.60)}) as oracle:
             client = OpenAI(base_url=oracle.base_url, api_key="test")
@@ -221,6 +235,7 @@ class Oracle:
     ) -> None:
         self.requests: list[Received] = []
         self.book = Book(rates)
+        self.kept = Kept()
         self.errors: list[Exception] = []  # what the script raised; the first is raised again when the block ends
         self.models = tuple(models)
         self.closing = threading.Event()
