@@ -30,7 +30,7 @@ ANSWER = {
     "output": [],
     "usage": {"prompt_tokens": 5, "completion_tokens": 2, "input_tokens": 5, "output_tokens": 2},
 }
-FREE = re.compile(r"(GET|HEAD|DELETE) .*|POST /responses/input_tokens")
+FREE = re.compile(r"(GET|HEAD|DELETE) .*|POST /responses/input_tokens|POST /responses/x/cancel")
 GOVERNED = re.compile(r"POST /(chat/completions|responses)")
 ARGUMENTS: dict[str, Any] = {
     "messages": [{"role": "user", "content": "?"}],
