@@ -30,6 +30,11 @@ class Tally:
         self.last = time.monotonic()  # when a call was let through last
         self.waited_most_s = 0.0
 
+    def began(self, seconds: float) -> None:
+        """Note how long after it was first asked for an answer began."""
+        with self.lock:
+            self.waited_most_s = max(self.waited_most_s, seconds)
+
     def let_through(self, *, left: bool = False, error: BaseException | None = None) -> None:
         """Note a call that was sent, however it ended."""
         with self.lock:
@@ -61,13 +66,15 @@ def work(job: dict[str, Any], ask: Ask, refused: Refused, tally: Tally, worker: 
     """One caller: asks until it was let through so many times, or was refused for so long."""
     calls, asked_since = 0, 0.0
     while calls < job["calls"]:
+        asked_since = asked_since or time.monotonic()
         leave = bool(job["leave_every"]) and calls % job["leave_every"] == job["leave_every"] - 1
         try:
-            read(ask(dict(job["body"])), leave=leave)
+            answer = ask(dict(job["body"]))
+            tally.began(time.monotonic() - asked_since)
+            read(answer, leave=leave)
         except Exception as error:
             if refused(error):
                 now = time.monotonic()
-                asked_since = asked_since or now
                 with tally.lock:
                     tally.refused += 1
                     over = now - max(tally.last, asked_since) > job["patience_s"]
@@ -79,9 +86,7 @@ def work(job: dict[str, Any], ask: Ask, refused: Refused, tally: Tally, worker: 
         else:
             tally.let_through(left=leave)
         calls += 1
-        if asked_since:
-            tally.waited_most_s = max(tally.waited_most_s, time.monotonic() - asked_since)
-            asked_since = 0.0
+        asked_since = 0.0
 
 
 def main() -> None:

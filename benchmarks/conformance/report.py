@@ -28,7 +28,7 @@ class Result:
         wasted: of calls that were left or failed.
         in_flight: most calls at one moment.
         failed: errors that were no refusals, how often each.
-        waited_most_s: longest time a caller was refused before it was let through.
+        waited_most_s: longest time from a caller's first try until its answer began.
         skipped: why there is nothing to show; None if there is.
     """
 
@@ -184,8 +184,8 @@ def markdown(
         _table(by, scenarios, subjects, lambda each: each.share(each.cut)),
         "The rest up to what was billed went to calls that failed or were left by their caller.",
         "## Callers at once",
-        "The most calls in flight at one moment, and the longest time a caller was refused before it was let through "
-        "(thinkcap with `wait_s` waits inside the call instead, which is not counted here).",
+        "The most calls in flight at one moment, and the longest time from a caller's first try until its answer began, "
+        "whether it was refused and tried again or waited inside the call.",
         _table(by, [each for each in scenarios if each.workers >= 8], subjects, _callers),
         "## How to read it",
         _wrapped(_READING),
