@@ -184,8 +184,8 @@ def markdown(
         _table(by, scenarios, subjects, lambda each: each.share(each.cut)),
         "The rest up to what was billed went to calls that failed or were left by their caller.",
         "## Callers at once",
-        "The most calls in flight at one moment, and the longest time from a caller's first try until its answer began, "
-        "whether it was refused and tried again or waited inside the call.",
+        "The most calls in flight at one moment, and the longest time from a first try until that answer began, "
+        "refused and tried again or waiting inside the call.",
         _table(by, [each for each in scenarios if each.workers >= 8], subjects, _callers),
         "## How to read it",
         _wrapped(_READING),
