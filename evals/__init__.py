@@ -6,7 +6,8 @@ from thinkcap.evals.exact import majority_accuracy, pass_at_k
 from thinkcap.evals.picture import Panel, Point, picture
 from thinkcap.evals.reading import DamagedRecording
 from thinkcap.evals.recording import Recording, load_recording
-from thinkcap.evals.replay import Replay, Summary, replay
+from thinkcap.evals.replay import replay, sweep
+from thinkcap.evals.results import Replay, Summary
 from thinkcap.evals.statistics import Interval, bootstrap_mean, paired_difference
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "pass_at_k",
     "picture",
     "replay",
+    "sweep",
 ]

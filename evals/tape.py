@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from thinkcap.evals.orders import orders_of
 from thinkcap.evals.recording import FINISHES, Recording
 from thinkcap.policies.episode import drive, episode
 from thinkcap.policies.errors import BadInput
@@ -51,10 +51,7 @@ class Tape:
         if arm.label not in self._orders:
             recorded = self.recording.find_arm(arm.label)
             rows = self.recording.rows(self.index, self.recording.arms.index(recorded))
-            orders = np.arange(rows.stop - rows.start)[None, :]  # (1, attempts)
-            if self.permutations is not None:
-                luck = _draws(self.seed, self._place(), arm.label)
-                orders = luck.random((self.permutations, orders.size)).argsort(axis=1)  # (permutations, attempts)
+            orders = orders_of(self.recording, self.index, arm.label, self.permutations, self.seed)
             self._orders[arm.label] = (orders + rows.start).tolist()
         return self._orders[arm.label][permutation]
 
@@ -70,10 +67,6 @@ class Tape:
         if read is None:
             read = self._read[row] = self._attempt(call.arm, row)
         return read if number == 1 else replace(read, number=number)
-
-    def _place(self) -> str:
-        dataset = self.recording.datasets[self.recording.question_dataset[self.index]]
-        return f"{dataset}\0{self.question.id}"
 
     def _attempt(self, arm: Arm, row: int) -> Attempt:
         recording = self.recording
@@ -169,9 +162,3 @@ def till_for(recording: Recording, arms: Sequence[Arm], ceiling: Dollars | None)
         worst.append(int(recording.cost_nusd[rows].max()))
         tokens.append(max(1, int(recording.output_tokens[rows].max())))
     return Till(nano_usd(ceiling), worst, tokens)
-
-
-def _draws(seed: int, question: str, arm: str) -> np.random.Generator:
-    """Random numbers that depend on these three only, whatever else is replayed."""
-    digest = hashlib.blake2b(f"{seed}\0{question}\0{arm}".encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "big")))

@@ -1,0 +1,155 @@
+"""One policy at a block of questions: many episodes at once where it has a plan, one by one where it has none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thinkcap.evals.engine import Deal, Plan, walk
+from thinkcap.evals.recording import Recording
+from thinkcap.evals.tape import Tape, Till, play
+from thinkcap.policies.policy import Policy
+from thinkcap.policies.values import Arm, Reason
+
+__all__ = ["Desk", "Part"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What a policy came to at a block of questions.
+
+    Attributes:
+        accuracy: share of right answers; NaN where none chosen was ever graded.  (questions,)
+        nusd: mean nano-dollars.  (questions,)
+        tokens: mean output tokens.  (questions,)
+        made: mean attempts.  (questions,)
+        right: right answers of each permutation, and how many were graded, over the questions.  (2, permutations)
+        most_nusd: the most nano-dollars of any episode.
+        reasons: why the episodes ended.
+        used: labels of the arms asked.
+        sometimes: questions at which some chosen answers are not graded.
+    """
+
+    accuracy: NDArray[np.float64]
+    nusd: NDArray[np.float64]
+    tokens: NDArray[np.float64]
+    made: NDArray[np.float64]
+    right: NDArray[np.float64]
+    most_nusd: int
+    reasons: Mapping[Reason, int]
+    used: frozenset[str]
+    sometimes: int
+
+
+class Desk:
+    """Replays one policy, block by block.
+
+    Args:
+        recording: the attempts.
+        policy: who decides.
+        plan: the policy as a plan; None replays it episode by episode.
+        name: what errors call it.
+        arms: the ways of asking.
+        permutations: orders of each question; None for the recorded one.
+        seed: of the orders.
+        till: keeps a ceiling; None for none.
+    """
+
+    def __init__(
+        self,
+        recording: Recording,
+        policy: Policy,
+        plan: Plan | None,
+        name: str,
+        arms: tuple[Arm, ...],
+        permutations: int | None,
+        seed: int,
+        till: Till | None,
+    ) -> None:
+        self.recording, self.policy, self.plan, self.name, self.arms = recording, policy, plan, name, arms
+        self.permutations, self.seed, self.till = permutations, seed, till
+
+    @cached_property
+    def _grades(self) -> tuple[NDArray[np.float64], ...]:
+        return self.recording.grades()
+
+    @cached_property
+    def _gradable(self) -> NDArray[np.bool_]:
+        return self.recording.graded()
+
+    def part(self, questions: Sequence[int], deal: Deal | None) -> Part:
+        """Replay a block of questions; with a deal, all its clean ones at once."""
+        episodes = _Episodes(len(questions), self.permutations or 1)
+        one_by_one: Sequence[int] = range(len(questions))
+        if self.plan is not None and deal is not None:
+            self._at_once(self.plan, deal, episodes)
+            one_by_one = np.flatnonzero(~deal.is_clean).tolist()
+        for place in one_by_one:
+            self._answer(questions[place], place, episodes)
+        return episodes.part()
+
+    def _at_once(self, plan: Plan, deal: Deal, episodes: _Episodes) -> None:
+        compares = (self.recording.comparable | self.recording.verifiable)[deal.questions]
+        found = walk(deal, plan, compares)
+        if found.short is not None:  # asked once more, episode by episode, it says what is missing
+            place, permutation = divmod(found.short, deal.permutations)
+            play(self.policy, self._tape(int(deal.questions[place])), permutation)
+        episodes.right[:], episodes.nusd[:], episodes.tokens[:] = found.right, found.nusd, found.tokens
+        episodes.made[:] = found.made
+        episodes.reasons += found.reasons(deal.is_clean)
+        episodes.used |= {deal.arms[arm].label for arm in found.used(plan, deal.is_clean)}
+
+    def _answer(self, question: int, place: int, episodes: _Episodes) -> None:
+        """All permutations of one question, one by one."""
+        tape, grade = self._tape(question), self._worth(question)
+        for permutation in range(self.permutations or 1):
+            outcome = play(self.policy, tape, permutation, self.till.fresh() if self.till else None)
+            episodes.right[place, permutation] = grade[outcome.answer]
+            episodes.nusd[place, permutation] = outcome.spent_nusd
+            episodes.tokens[place, permutation] = sum(a.usage.output_tokens for a in outcome.attempts if a.usage)
+            episodes.made[place, permutation] = len(outcome.attempts)
+            episodes.reasons[outcome.reason] += 1
+            episodes.used.update(attempt.arm.label for attempt in outcome.attempts)
+
+    def _tape(self, question: int) -> Tape:
+        return Tape(self.recording, question, self.arms, self.permutations, self.seed, self.name)
+
+    def _worth(self, question: int) -> dict[str | None, float]:
+        nothing = 0.0 if self._gradable[question] else np.nan
+        texts = self.recording.answers[question]
+        return {None: nothing, **dict(zip(texts, self._grades[question].tolist(), strict=True))}
+
+
+class _Episodes:
+    """The figures of a block, episode by episode.  (questions, permutations) each"""
+
+    def __init__(self, questions: int, permutations: int) -> None:
+        self.right = np.full((questions, permutations), np.nan)
+        self.nusd = np.zeros((questions, permutations), dtype=np.int64)
+        self.tokens = np.zeros((questions, permutations), dtype=np.int64)
+        self.made = np.zeros((questions, permutations), dtype=np.int64)
+        self.reasons: Counter[Reason] = Counter()
+        self.used: set[str] = set()
+
+    def part(self) -> Part:
+        """Their means, question by question."""
+        known = ~np.isnan(self.right)
+        worth = np.where(known, self.right, 0.0)
+        count = known.sum(axis=1)  # (questions,)
+        accuracy = np.divide(worth.sum(axis=1), count, out=np.full(len(count), np.nan), where=count > 0)
+        return Part(
+            accuracy,
+            self.nusd.mean(axis=1),
+            self.tokens.mean(axis=1),
+            self.made.mean(axis=1),
+            np.stack([worth.sum(axis=0), known.sum(axis=0)]),
+            int(self.nusd.max(initial=0)),
+            self.reasons,
+            frozenset(self.used),
+            int(np.count_nonzero((count > 0) & (count < self.right.shape[1]))),
+        )

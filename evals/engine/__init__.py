@@ -1,0 +1,9 @@
+"""Many episodes at once: the policies that can be written as a plan, replayed over arrays instead of one by one."""
+
+from __future__ import annotations
+
+from thinkcap.evals.engine.deal import Deal, deal
+from thinkcap.evals.engine.plan import Plan, plan_of
+from thinkcap.evals.engine.walk import Walk, walk
+
+__all__ = ["Deal", "Plan", "Walk", "deal", "plan_of", "walk"]

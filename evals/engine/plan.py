@@ -1,0 +1,155 @@
+"""Policies that ask in an order fixed beforehand, written as what a walk over arrays needs.
+
+Such a policy's calls do not depend on the answers, only when it stops does: a fixed arm, a vote, the rules that stop a
+vote early, a ladder, and any of them within an allowance of attempts, dollars or tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import singledispatch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thinkcap.policies.ladder import Ladder
+from thinkcap.policies.policy import Capped, Policy
+from thinkcap.policies.rules import ESC, AdaptiveConsistency, Fixed, Lead, Vote, leader_probability
+from thinkcap.policies.values import Arm, Reason
+
+__all__ = ["Agrees", "Plan", "plan_of"]
+
+Agrees = Callable[[NDArray[np.number], NDArray[np.number]], NDArray[np.bool_]]
+"""Whether the votes of the leader and of the runner-up are enough to stop.  (episodes,) each"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a walk needs to know of a policy.
+
+    Attributes:
+        steps: the arm of each attempt, by its place among the arms given.
+        favourite: the arm of the only call where answers cannot be compared.
+        last: the reason where all attempts are used up.
+        agrees: stops a vote early; None never does.
+        weights: votes of each attempt; None for one each.
+        window: attempts in a window that stops if it is unanimous; None for no windows.
+        nusd: allowance of nano-dollars, checked before each attempt.
+        tokens: allowance of output tokens, checked before each attempt.
+    """
+
+    steps: tuple[int, ...]
+    favourite: int
+    last: Reason = Reason.ATTEMPTS
+    agrees: Agrees | None = None
+    weights: tuple[float, ...] | None = None
+    window: int | None = None
+    nusd: int | None = None
+    tokens: int | None = None
+
+    def moved(self, places: Mapping[int, int]) -> Plan:
+        """The same with its arms at other places."""
+        return replace(self, steps=tuple(places[arm] for arm in self.steps), favourite=places[self.favourite])
+
+
+def plan_of(policy: Policy, arms: Sequence[Arm]) -> Plan | None:
+    """The plan of a policy over these arms; None if it has none, and has to be replayed episode by episode.
+
+    Raises:
+        BadInput: if it names an arm that is not there.
+    """
+    return _plan(policy, tuple(arms))
+
+
+@singledispatch
+def _plan(policy: Policy, arms: tuple[Arm, ...]) -> Plan | None:  # noqa: ARG001 - what is not listed has no plan
+    return None
+
+
+def _exactly(kind: type[Policy]) -> Callable[[Callable[..., Plan | None]], Callable[..., Plan | None]]:
+    """Register for this very class: a subclass may decide otherwise."""
+
+    def register(make: Callable[..., Plan | None]) -> Callable[..., Plan | None]:
+        def made(policy: Policy, arms: tuple[Arm, ...]) -> Plan | None:
+            return make(policy, arms) if type(policy) is kind else None
+
+        _plan.register(kind, made)
+        return make
+
+    return register
+
+
+@_exactly(Fixed)
+def _fixed(policy: Fixed, arms: tuple[Arm, ...]) -> Plan:
+    return _one_arm(policy.arm, 1, arms, last=Reason.ONE_CALL_IS_BEST)
+
+
+@_exactly(Vote)
+def _vote(policy: Vote, arms: tuple[Arm, ...]) -> Plan:
+    return _one_arm(policy.arm, policy.k, arms)
+
+
+@_exactly(Lead)
+def _lead(policy: Lead, arms: tuple[Arm, ...]) -> Plan:
+    return _one_arm(policy.arm, policy.most, arms, agrees=lambda first, second: first - second >= policy.by)
+
+
+@_exactly(AdaptiveConsistency)
+def _adaptive(policy: AdaptiveConsistency, arms: tuple[Arm, ...]) -> Plan:
+    most = policy.most
+    sure = np.zeros((most + 1, most + 1), dtype=np.bool_)  # by votes of the leader and of the runner-up
+    for first in range(1, most + 1):
+        for second in range(min(first, most - first) + 1):
+            sure[first, second] = leader_probability(first, second) >= policy.threshold
+    return _one_arm(policy.arm, most, arms, agrees=lambda first, second: sure[first, second])
+
+
+@_exactly(ESC)
+def _esc(policy: ESC, arms: tuple[Arm, ...]) -> Plan:
+    return _one_arm(policy.arm, policy.most, arms, window=policy.window)
+
+
+@_exactly(Ladder)
+def _ladder(policy: Ladder, arms: tuple[Arm, ...]) -> Plan:
+    places = [_place(label, arms) for label, _ in policy.rungs]
+    votes = policy.weights or tuple(float(rung) for rung in range(1, len(places) + 1))
+    counted = [(place, vote, attempts) for place, vote, (_, attempts) in zip(places, votes, policy.rungs, strict=True)]
+    return Plan(
+        steps=tuple(place for place, _, attempts in counted for _ in range(attempts)),
+        favourite=places[-1],
+        agrees=lambda first, second: first - second >= policy.lead,
+        weights=tuple(vote for _, vote, attempts in counted for _ in range(attempts)),
+    )
+
+
+@_exactly(Capped)
+def _capped(policy: Capped, arms: tuple[Arm, ...]) -> Plan | None:
+    plan = plan_of(policy.policy, arms)
+    if plan is None or policy.max_output_tokens is not None:
+        return None
+    if plan.nusd is not None or plan.tokens is not None:
+        return None  # an allowance inside another: too rare to be fast
+    if policy.attempts is not None and policy.attempts < len(plan.steps):
+        weights = None if plan.weights is None else plan.weights[: policy.attempts]
+        plan = replace(plan, steps=plan.steps[: policy.attempts], weights=weights, last=Reason.ATTEMPTS)
+    return replace(plan, nusd=policy.nusd, tokens=policy.output_tokens)
+
+
+def _place(label: str | None, arms: tuple[Arm, ...]) -> int:
+    from thinkcap.policies.values import Question, State
+
+    return arms.index(State(Question(""), arms).arm(label))
+
+
+def _one_arm(
+    label: str | None,
+    attempts: int,
+    arms: tuple[Arm, ...],
+    *,
+    last: Reason = Reason.ATTEMPTS,
+    agrees: Agrees | None = None,
+    window: int | None = None,
+) -> Plan:
+    place = _place(label, arms)
+    return Plan((place,) * attempts, place, last, agrees, window=window)
