@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thinkcap.evals.engine import Deal, Plan, walk
+from thinkcap.evals.engine import Deal, Grades, Plan, walk
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.tape import Tape, Till, play
 from thinkcap.policies.policy import Policy
@@ -51,6 +50,7 @@ class Desk:
 
     Args:
         recording: the attempts.
+        grades: what is known of every question.
         policy: who decides.
         plan: the policy as a plan; None replays it episode by episode.
         name: what errors call it.
@@ -63,6 +63,7 @@ class Desk:
     def __init__(
         self,
         recording: Recording,
+        grades: Grades,
         policy: Policy,
         plan: Plan | None,
         name: str,
@@ -71,16 +72,9 @@ class Desk:
         seed: int,
         till: Till | None,
     ) -> None:
-        self.recording, self.policy, self.plan, self.name, self.arms = recording, policy, plan, name, arms
+        self.recording, self.grades = recording, grades
+        self.policy, self.plan, self.name, self.arms = policy, plan, name, arms
         self.permutations, self.seed, self.till = permutations, seed, till
-
-    @cached_property
-    def _grades(self) -> tuple[NDArray[np.float64], ...]:
-        return self.recording.grades()
-
-    @cached_property
-    def _gradable(self) -> NDArray[np.bool_]:
-        return self.recording.graded()
 
     def part(self, questions: Sequence[int], deal: Deal | None) -> Part:
         """Replay a block of questions; with a deal, all its clean ones at once."""
@@ -94,8 +88,7 @@ class Desk:
         return episodes.part()
 
     def _at_once(self, plan: Plan, deal: Deal, episodes: _Episodes) -> None:
-        compares = (self.recording.comparable | self.recording.verifiable)[deal.questions]
-        found = walk(deal, plan, compares)
+        found = walk(deal, plan, self.grades.compares[deal.questions])
         if found.short is not None:  # asked once more, episode by episode, it says what is missing
             place, permutation = divmod(found.short, deal.permutations)
             play(self.policy, self._tape(int(deal.questions[place])), permutation)
@@ -120,9 +113,8 @@ class Desk:
         return Tape(self.recording, question, self.arms, self.permutations, self.seed, self.name)
 
     def _worth(self, question: int) -> dict[str | None, float]:
-        nothing = 0.0 if self._gradable[question] else np.nan
-        texts = self.recording.answers[question]
-        return {None: nothing, **dict(zip(texts, self._grades[question].tolist(), strict=True))}
+        texts, worth = self.recording.answers[question], self.grades.worth[question].tolist()
+        return {None: worth[-1], **dict(zip(texts, worth, strict=False))}
 
 
 class _Episodes:

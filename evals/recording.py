@@ -123,10 +123,11 @@ class Recording:
 
     def rows(self, question: int, arm: int) -> slice:
         """The attempts at one question (by its index) with one arm (by its index), in recorded order."""
-        first = int(np.searchsorted(self.question, question))
-        last = int(np.searchsorted(self.question, question, side="right"))
+        sought = np.int32(question)  # of the column's own type: another would have the whole column converted
+        first = int(np.searchsorted(self.question, sought))
+        last = int(np.searchsorted(self.question, sought, side="right"))
         inside = self.arm[first:last]
-        low, high = np.searchsorted(inside, arm), np.searchsorted(inside, arm, side="right")
+        low, high = np.searchsorted(inside, np.int32(arm)), np.searchsorted(inside, np.int32(arm), side="right")
         return slice(first + int(low), first + int(high))
 
     def grades(self) -> tuple[NDArray[np.float64], ...]:

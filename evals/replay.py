@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
 
 from thinkcap.evals.desk import Desk, Part
-from thinkcap.evals.engine import Plan, deal, plan_of
+from thinkcap.evals.engine import Plan, deal, plan_of, read_grades
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.results import Replay
 from thinkcap.evals.tape import Till, till_for
@@ -74,10 +74,9 @@ def replay(
         BadInput: if a policy asks for more attempts than are recorded, for an output cap that would have cut a
             recorded attempt, or for a larger one than a recorded attempt was cut at.
     """
-    policies = {name or repr(policy): policy}
     (found,) = sweep(
         recording,
-        policies,
+        [(name or repr(policy), policy)],
         permutations=permutations,
         seed=seed,
         ceiling=ceiling,
@@ -91,7 +90,7 @@ def replay(
 
 def sweep(
     recording: Recording,
-    policies: Mapping[str, Policy],
+    policies: Mapping[str, Policy] | Iterable[tuple[str, Policy]],
     *,
     permutations: int | None = 100,
     seed: int = 0,
@@ -105,7 +104,7 @@ def sweep(
 
     Args:
         recording: the attempts.
-        policies: by the name that tables call them.
+        policies: by the name that tables call them; or pairs of name and policy, where a name may come twice.
         permutations, seed, ceiling, arms, engine: as :func:`replay` takes them.
         jobs: processes to use, if joblib is installed; None takes all cores where the work is large.
         progress: called as questions are done, with how many are and how many there are.
@@ -120,7 +119,8 @@ def sweep(
         raise BadInput(f"permutations must be a whole number of at least 1, or None, not {permutations!r}")
     if engine not in ("auto", "reference"):
         raise BadInput(f"engine must be 'auto' or 'reference', not {engine!r}")
-    if not policies:
+    named = tuple(policies.items() if isinstance(policies, Mapping) else policies)
+    if not named:
         raise BadInput("there is no policy to replay: give at least one")
     asked = recording.arms if arms is None else tuple(recording.find_arm(text) for text in arms)
     if not asked or len(set(asked)) < len(asked):
@@ -128,12 +128,12 @@ def sweep(
     till = till_for(recording, asked, ceiling)
     at_once = engine == "auto" and till is None
     questions = len(recording.questions)
-    work = _Work(recording, policies, asked, permutations, seed, till, at_once)
+    work = _Work(recording, named, asked, permutations, seed, till, at_once)
     size = max(1, _BLOCK // (permutations or 1)) if at_once else 1
     blocks = [range(start, min(start + size, questions)) for start in range(0, questions, size)]
     if jobs is None:
-        jobs = (os.cpu_count() or 1) if questions * (permutations or 1) * len(policies) >= _MANY else 1
-    parts: list[list[Part]] = [[] for _ in policies]
+        jobs = (os.cpu_count() or 1) if questions * (permutations or 1) * len(named) >= _MANY else 1
+    parts: list[list[Part]] = [[] for _ in named]
     done = 0
     with _mapped(work, blocks, jobs) as found:
         for block, ones in zip(blocks, found, strict=True):
@@ -143,7 +143,7 @@ def sweep(
             if progress is not None:
                 progress(done, questions)
     return tuple(
-        _joined(name, ones, recording, asked, permutations or 1) for name, ones in zip(policies, parts, strict=True)
+        _joined(name, ones, recording, asked, permutations or 1) for (name, _), ones in zip(named, parts, strict=True)
     )
 
 
@@ -153,35 +153,37 @@ class _Work:
     def __init__(
         self,
         recording: Recording,
-        policies: Mapping[str, Policy],
+        policies: Sequence[tuple[str, Policy]],
         arms: tuple[Arm, ...],
         permutations: int | None,
         seed: int,
         till: Till | None,
         at_once: bool,
     ) -> None:
-        self.recording, self.policies, self.arms = recording, dict(policies), arms
+        self.recording, self.policies, self.arms = recording, policies, arms
+        self.grades = read_grades(recording, arms)
         self.permutations, self.seed, self.till, self.at_once = permutations, seed, till, at_once
 
     def __call__(self, block: range) -> list[Part]:
         """Every policy at a block of questions."""
-        plans = {name: self._plan(policy) for name, policy in self.policies.items()}
-        wanted = sorted({arm for plan in plans.values() if plan for arm in (*plan.steps, plan.favourite)})
+        plans = [self._plan(policy) for _, policy in self.policies]
+        wanted = sorted({arm for plan in plans if plan for arm in (*plan.steps, plan.favourite)})
         places = {arm: place for place, arm in enumerate(wanted)}
         dealt = tuple(self.arms[arm] for arm in wanted)
-        given = deal(self.recording, block, dealt, self.permutations, self.seed) if dealt else None
+        given = deal(self.recording, self.grades, block, dealt, self.permutations, self.seed) if dealt else None
         return [
             Desk(
                 self.recording,
+                self.grades,
                 policy,
-                None if (plan := plans[name]) is None else plan.moved(places),
+                None if plan is None else plan.moved(places),
                 name,
                 self.arms,
                 self.permutations,
                 self.seed,
                 self.till,
             ).part(block, given)
-            for name, policy in self.policies.items()
+            for (name, policy), plan in zip(self.policies, plans, strict=True)
         ]
 
     def _plan(self, policy: Policy) -> Plan | None:

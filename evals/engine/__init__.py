@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from thinkcap.evals.engine.deal import Deal, deal
+from thinkcap.evals.engine.deal import Deal, Grades, deal, read_grades
 from thinkcap.evals.engine.plan import Plan, plan_of
 from thinkcap.evals.engine.walk import Walk, walk
 
-__all__ = ["Deal", "Plan", "Walk", "deal", "plan_of", "walk"]
+__all__ = ["Deal", "Grades", "Plan", "Walk", "deal", "plan_of", "read_grades", "walk"]

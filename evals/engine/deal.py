@@ -17,7 +17,7 @@ from thinkcap.evals.orders import orders_of
 from thinkcap.evals.recording import FINISHES, Recording
 from thinkcap.policies.values import Arm
 
-__all__ = ["Deal", "Hand", "deal"]
+__all__ = ["Deal", "Grades", "Hand", "deal", "read_grades"]
 
 _STOP = FINISHES.index("stop")
 
@@ -84,13 +84,48 @@ class Deal:
         object.__setattr__(self, "episodes", len(self.questions) * self.permutations)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Grades:
+    """What is known of every question, whatever is dealt.
+
+    Attributes:
+        worth: as :attr:`Deal.grades`, of all questions.  (questions, answers + 1)
+        is_clean: as :attr:`Deal.is_clean`, of all questions.  (questions,)
+        compares: answers at the question can be compared or verified.  (questions,)
+    """
+
+    worth: NDArray[np.float64]
+    is_clean: NDArray[np.bool_]
+    compares: NDArray[np.bool_]
+
+
+def read_grades(recording: Recording, arms: Sequence[Arm]) -> Grades:
+    """Read them once, for all blocks."""
+    grades, gradable = recording.grades(), recording.graded()
+    worth = np.full((len(grades), max(map(len, grades), default=0) + 1), np.nan)
+    for question, mine in enumerate(grades):
+        worth[question, : len(mine)] = mine
+    worth[:, -1] = np.where(gradable, 0.0, np.nan)
+    asked = [recording.arms.index(recording.find_arm(arm.label)) for arm in arms]
+    bad = (recording.answer < 0) & (recording.finish != _STOP) & np.isin(recording.arm, asked)
+    is_clean = np.ones(len(grades), dtype=np.bool_)
+    is_clean[recording.question[bad]] = False
+    return Grades(worth, is_clean, recording.comparable | recording.verifiable)
+
+
 def deal(
-    recording: Recording, questions: Sequence[int], arms: Sequence[Arm], permutations: int | None, seed: int
+    recording: Recording,
+    grades: Grades,
+    questions: Sequence[int],
+    arms: Sequence[Arm],
+    permutations: int | None,
+    seed: int,
 ) -> Deal:
     """Deal a block of questions.
 
     Args:
         recording: the attempts.
+        grades: what is known of every question.
         questions: indices of the questions of the block.
         arms: the ways of asking that policies may use.
         permutations: orders of each question; None takes the recorded one.
@@ -98,7 +133,7 @@ def deal(
     """
     block = np.asarray(questions, dtype=np.int64)
     hands = tuple(_hand(recording, block, arm, permutations, seed) for arm in arms)
-    return Deal(block, permutations or 1, tuple(arms), hands, _grades(recording, block), _clean(recording, block, arms))
+    return Deal(block, permutations or 1, tuple(arms), hands, grades.worth[block], grades.is_clean[block])
 
 
 def _hand(recording: Recording, block: NDArray[np.int64], arm: Arm, permutations: int | None, seed: int) -> Hand:
@@ -119,22 +154,3 @@ def _hand(recording: Recording, block: NDArray[np.int64], arm: Arm, permutations
     votes = np.where(verified == 0, np.int16(-1), answer)
     passed = (verified == 1) & there
     return Hand(recording, rows, np.repeat(recorded, times), answer, votes, passed if passed.any() else None)
-
-
-def _grades(recording: Recording, block: NDArray[np.int64]) -> NDArray[np.float64]:
-    grades, gradable = recording.grades(), recording.graded()
-    widest = max((len(grades[question]) for question in block.tolist()), default=0)
-    worth = np.full((len(block), widest + 1), np.nan)  # (questions, answers + 1)
-    for place, question in enumerate(block.tolist()):
-        worth[place, : len(grades[question])] = grades[question]
-        worth[place, -1] = 0.0 if gradable[question] else np.nan
-    return worth
-
-
-def _clean(recording: Recording, block: NDArray[np.int64], arms: Sequence[Arm]) -> NDArray[np.bool_]:
-    asked = [recording.arms.index(recording.find_arm(arm.label)) for arm in arms]
-    bad = (recording.answer < 0) & (recording.finish != _STOP) & np.isin(recording.arm, asked)
-    spoilt = np.zeros(len(recording.questions), dtype=np.bool_)
-    spoilt[recording.question[bad]] = True
-    clean: NDArray[np.bool_] = ~spoilt[block]
-    return clean

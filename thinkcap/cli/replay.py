@@ -44,30 +44,24 @@ def replay(
 
     A rule about one arm (fixed, vote, lead, adaptive-consistency, esc) is replayed on each arm.
     """
-    from thinkcap.evals import DamagedRecording, load_recording
-    from thinkcap.evals import replay as run
+    from thinkcap.evals import DamagedRecording, load_recording, sweep
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamagedRecording)  # it is among the notes, which are shown
         found = load_recording(recording or _shipped(), dataset=dataset, arms=arm)
     plans = [plan for text in policy or ["fixed"] for plan in _plans(text, found, arm)]
-    rows: list[Summary] = []
-    notes: list[str] = list(found.notes)
-    with bar("replaying", len(plans) * len(found.questions)) as show:
-        for number, (text, chosen) in enumerate(plans):
-            before = number * len(found.questions)
-            result = run(
-                found,
-                chosen,
-                permutations=permutations,
-                seed=seed,
-                ceiling=ceiling,
-                arms=arm,
-                name=text,
-                progress=lambda done, _, before=before, text=text: show(before + done, None, text),  # type: ignore[misc]
-            )
-            rows.append(result.summary())
-            notes += [note for note in result.notes if note not in notes]
+    with bar("replaying", len(found.questions)) as show:
+        results = sweep(
+            found,
+            plans,
+            permutations=permutations,
+            seed=seed,
+            ceiling=ceiling,
+            arms=arm,
+            progress=lambda done, total: show(done, total, None),
+        )
+    rows = [result.summary() for result in results]
+    notes = list(dict.fromkeys([*found.notes, *(note for result in results for note in result.notes)]))
     _show(rows, notes, as_json=as_json)
 
 
