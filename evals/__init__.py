@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+from thinkcap.evals.comparison import Field, Match
 from thinkcap.evals.exact import majority_accuracy, pass_at_k
+from thinkcap.evals.frontier import accuracy_at, aiq, hull, log_area, pareto, usd_at
 from thinkcap.evals.picture import Panel, Point, picture
 from thinkcap.evals.reading import DamagedRecording
 from thinkcap.evals.recording import Recording, load_recording
+from thinkcap.evals.regret import Regret, best_in_hindsight, dual_bound, oracle_value, regret
 from thinkcap.evals.replay import replay, sweep
 from thinkcap.evals.results import Replay, Summary
-from thinkcap.evals.statistics import Interval, bootstrap_mean, paired_difference
+from thinkcap.evals.rows import RowsOf, write_rows
+from thinkcap.evals.statistics import Interval, Resamples, bootstrap_mean, paired_difference
 
 __all__ = [
     "DamagedRecording",
+    "Field",
     "Interval",
+    "Match",
     "Panel",
     "Point",
     "Recording",
+    "Regret",
     "Replay",
+    "Resamples",
+    "RowsOf",
     "Summary",
+    "accuracy_at",
+    "aiq",
+    "best_in_hindsight",
     "bootstrap_mean",
+    "dual_bound",
+    "hull",
     "load_recording",
+    "log_area",
     "majority_accuracy",
+    "oracle_value",
     "paired_difference",
+    "pareto",
     "pass_at_k",
     "picture",
+    "regret",
     "replay",
     "sweep",
+    "usd_at",
+    "write_rows",
 ]

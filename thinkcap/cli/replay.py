@@ -13,7 +13,7 @@ from thinkcap.cli.show import bar, print_json, table
 from thinkcap.policies import Policy, one_arm, parse_policy
 
 if TYPE_CHECKING:
-    from thinkcap.evals import Recording, Summary
+    from thinkcap.evals import Field, Recording, Replay, Summary
 
 __all__ = ["replay"]
 
@@ -38,13 +38,17 @@ def replay(
         int, typer.Option("--permutations", help="Random orders each question is answered in.", min=1)
     ] = 100,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the orders.")] = 0,
+    rows: Annotated[
+        str | None,
+        typer.Option("--rows", help="Write the figures of every question to this file (.parquet).", metavar="FILE"),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """What each policy would have cost and scored, with a 95 % interval over questions.
 
     A rule about one arm (fixed, vote, lead, adaptive-consistency, esc) is replayed on each arm.
     """
-    from thinkcap.evals import DamagedRecording, load_recording, sweep
+    from thinkcap.evals import DamagedRecording, RowsOf, load_recording, sweep, write_rows
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamagedRecording)  # it is among the notes, which are shown
@@ -60,9 +64,10 @@ def replay(
             arms=arm,
             progress=lambda done, total: show(done, total, None),
         )
-    rows = [result.summary() for result in results]
+    if rows is not None:
+        write_rows(rows, [RowsOf(result, point=" + ".join(result.arms)) for result in results])
     notes = list(dict.fromkeys([*found.notes, *(note for result in results for note in result.notes)]))
-    _show(rows, notes, as_json=as_json)
+    _show(results, notes, as_json=as_json)
 
 
 def _shipped() -> str:
@@ -80,11 +85,14 @@ def _plans(text: str, recording: Recording, arms: Sequence[str] | None) -> list[
     return [(text, parse_policy(text, label, most=most)) for label in labels]
 
 
-def _show(rows: Sequence[Summary], notes: Sequence[str], *, as_json: bool) -> None:
+def _show(results: Sequence[Replay], notes: Sequence[str], *, as_json: bool) -> None:
+    from thinkcap.evals import Field
+
+    rows, field = [result.summary() for result in results], Field(results)
     if as_json:
         for note in notes:
             warnings.warn(note, stacklevel=2)  # on standard error, beside the JSON
-        print_json([_json(row) for row in rows])
+        print_json([_json(row, place, field) for place, row in enumerate(rows)])
         return
     cells = [
         [
@@ -96,14 +104,24 @@ def _show(rows: Sequence[Summary], notes: Sequence[str], *, as_json: bool) -> No
             f"${row.usd:.3g}" if row.usd else "$0",
             f"{row.output_tokens:,.0f}",
             f"{row.attempts:.2f}",
+            _mark(place, field),
         ]
-        for row in rows
+        for place, row in enumerate(rows)
     ]
     columns = ["policy", "arm", "questions", "accuracy", "95 % interval", "$ / question", "output tokens", "attempts"]
+    if len(rows) > 1:
+        columns.append("frontier")
+        notes = [*notes, "frontier: * no other is better, ** nor a mix of two others"]
+    else:
+        cells = [cell[:-1] for cell in cells]
     table("replay", columns, cells, "\n".join(notes) or None)
 
 
-def _json(row: Summary) -> dict[str, Any]:
+def _mark(place: int, field: Field) -> str:
+    return "**" if place in field.hull else "*" if place in field.pareto else ""
+
+
+def _json(row: Summary, place: int, field: Field) -> dict[str, Any]:
     return {
         "policy": row.policy,
         "arm": row.arm,
@@ -116,4 +134,7 @@ def _json(row: Summary) -> dict[str, Any]:
         "usd_high": row.usd_high,
         "output_tokens": row.output_tokens,
         "attempts": row.attempts,
+        "mc_error": None if row.mc_error != row.mc_error else row.mc_error,
+        "pareto": place in field.pareto,
+        "hull": place in field.hull,
     }
