@@ -25,6 +25,7 @@ class Part:
     Attributes:
         accuracy: share of right answers; NaN where none chosen was ever graded.  (questions,)
         nusd: mean nano-dollars.  (questions,)
+        by_arm: mean nano-dollars spent with each arm.  (questions, arms)
         tokens: mean output tokens.  (questions,)
         made: mean attempts.  (questions,)
         right: right answers of each permutation, and how many were graded, over the questions.  (2, permutations)
@@ -36,6 +37,7 @@ class Part:
 
     accuracy: NDArray[np.float64]
     nusd: NDArray[np.float64]
+    by_arm: NDArray[np.float64]
     tokens: NDArray[np.float64]
     made: NDArray[np.float64]
     right: NDArray[np.float64]
@@ -78,7 +80,7 @@ class Desk:
 
     def part(self, questions: Sequence[int], deal: Deal | None) -> Part:
         """Replay a block of questions; with a deal, all its clean ones at once."""
-        episodes = _Episodes(len(questions), self.permutations or 1)
+        episodes = _Episodes(len(questions), self.permutations or 1, len(self.arms))
         one_by_one: Sequence[int] = range(len(questions))
         if self.plan is not None and deal is not None:
             self._at_once(self.plan, deal, episodes)
@@ -94,12 +96,15 @@ class Desk:
             play(self.policy, self._tape(int(deal.questions[place])), permutation)
         episodes.right[:], episodes.nusd[:], episodes.tokens[:] = found.right, found.nusd, found.tokens
         episodes.made[:] = found.made
+        for place, arm in enumerate(deal.arms):
+            episodes.by_arm[:, self.arms.index(arm)] = found.by_arm[:, place]
         episodes.reasons += found.reasons(deal.is_clean)
         episodes.used |= {deal.arms[arm].label for arm in found.used(plan, deal.is_clean)}
 
     def _answer(self, question: int, place: int, episodes: _Episodes) -> None:
         """All permutations of one question, one by one."""
         tape, grade = self._tape(question), self._worth(question)
+        spent = dict.fromkeys((arm.label for arm in self.arms), 0)
         for permutation in range(self.permutations or 1):
             outcome = play(self.policy, tape, permutation, self.till.fresh() if self.till else None)
             episodes.right[place, permutation] = grade[outcome.answer]
@@ -108,6 +113,9 @@ class Desk:
             episodes.made[place, permutation] = len(outcome.attempts)
             episodes.reasons[outcome.reason] += 1
             episodes.used.update(attempt.arm.label for attempt in outcome.attempts)
+            for attempt in outcome.attempts:
+                spent[attempt.arm.label] += attempt.cost_nusd
+        episodes.by_arm[place] = [total / (self.permutations or 1) for total in spent.values()]
 
     def _tape(self, question: int) -> Tape:
         return Tape(self.recording, question, self.arms, self.permutations, self.seed, self.name)
@@ -118,9 +126,10 @@ class Desk:
 
 
 class _Episodes:
-    """The figures of a block, episode by episode.  (questions, permutations) each"""
+    """The figures of a block, episode by episode.  (questions, permutations) each, but money by arm"""
 
-    def __init__(self, questions: int, permutations: int) -> None:
+    def __init__(self, questions: int, permutations: int, arms: int) -> None:
+        self.by_arm = np.zeros((questions, arms))
         self.right = np.full((questions, permutations), np.nan)
         self.nusd = np.zeros((questions, permutations), dtype=np.int64)
         self.tokens = np.zeros((questions, permutations), dtype=np.int64)
@@ -137,6 +146,7 @@ class _Episodes:
         return Part(
             accuracy,
             self.nusd.mean(axis=1),
+            self.by_arm,
             self.tokens.mean(axis=1),
             self.made.mean(axis=1),
             np.stack([worth.sum(axis=0), known.sum(axis=0)]),

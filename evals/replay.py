@@ -210,15 +210,17 @@ def _joined(name: str, parts: Sequence[Part], recording: Recording, arms: Sequen
     for part in parts:
         reasons.update(part.reasons)
     used = frozenset[str]().union(*(part.used for part in parts))
+    asked = [place for place, arm in enumerate(arms) if arm.label in used]
     never, sometimes = int(np.isnan(accuracy).sum()), sum(part.sometimes for part in parts)
     return Replay(
         policy=name,
-        arms=tuple(arm.label for arm in arms if arm.label in used),
+        arms=tuple(arms[place].label for place in asked),
         questions=recording.questions,
         groups=recording.groups,
         permutations=permutations,
         accuracy=accuracy,
         usd=np.concatenate([part.nusd for part in parts]) / NANO,
+        usd_by_arm=np.concatenate([part.by_arm for part in parts])[:, asked] / NANO,
         output_tokens=np.concatenate([part.tokens for part in parts]),
         attempts=np.concatenate([part.made for part in parts]),
         most_nusd=max((part.most_nusd for part in parts), default=0),

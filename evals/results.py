@@ -56,6 +56,7 @@ class Replay:
         permutations: orders each question was answered in.
         accuracy: share of right answers, 0 to 1; NaN where no answer chosen was ever graded.  (questions,)
         usd: dollars.  (questions,)
+        usd_by_arm: dollars spent with each of ``arms``; they add up to ``usd``.  (questions, arms)
         output_tokens: including hidden reasoning.  (questions,)
         attempts: how many were made.  (questions,)
         most_nusd: the most any one episode cost, in nano-dollars.
@@ -71,6 +72,7 @@ class Replay:
     permutations: int
     accuracy: NDArray[np.float64]
     usd: NDArray[np.float64]
+    usd_by_arm: NDArray[np.float64]
     output_tokens: NDArray[np.float64]
     attempts: NDArray[np.float64]
     most_nusd: int

@@ -95,6 +95,8 @@ def test_at_once_is_as_one_by_one(folder: Path, sets: Any, policy: Policy, permu
     ]
     for field in FIELDS:
         np.testing.assert_array_equal(getattr(both[0], field), getattr(both[1], field))
+    np.testing.assert_allclose(both[0].usd_by_arm, both[1].usd_by_arm, rtol=1e-12)
+    np.testing.assert_allclose(both[0].usd_by_arm.sum(axis=1), both[0].usd, rtol=1e-12)
     assert both[0].reasons == both[1].reasons
     assert (both[0].arms, both[0].most_nusd, both[0].notes) == (both[1].arms, both[1].most_nusd, both[1].notes)
     np.testing.assert_equal(both[0].mc_error, both[1].mc_error)

@@ -31,6 +31,7 @@ class Walk:
     Attributes:
         right: what the answer is worth, 0 to 1; NaN where it was never graded.  (questions, permutations)
         nusd: nano-dollars.  (questions, permutations)
+        by_arm: mean nano-dollars spent with each arm of the deal.  (questions, arms)
         tokens: output tokens.  (questions, permutations)
         made: attempts.  (questions, permutations)
         reason: code of why it ended, in the order of :class:`Reason`.  (questions, permutations)
@@ -40,6 +41,7 @@ class Walk:
 
     right: NDArray[np.float64]
     nusd: NDArray[np.int64]
+    by_arm: NDArray[np.float64]
     tokens: NDArray[np.int64]
     made: NDArray[np.int16]
     reason: NDArray[np.int8]
@@ -103,19 +105,23 @@ class _Ended:
         every = np.arange(deal.episodes)
         nusd = np.zeros(deal.episodes, dtype=np.int64)
         tokens = np.zeros(deal.episodes, dtype=np.int64)
+        by_arm = np.zeros((len(deal.questions), len(deal.hands)))
         for arm in sorted({plan.favourite, *plan.steps}):
             hand = deal.hands[arm]
             asked = np.concatenate(([0], np.cumsum(np.array(plan.steps) == arm)))  # (steps + 1,)
             used = asked[np.minimum(self.made, len(plan.steps))]  # (episodes,)
             used = np.where(self.single, self.made * (arm == plan.favourite), used)
             used = np.minimum(used, len(hand.rows))  # of episodes that asked for more than there is
-            nusd += hand.nusd[used, every]
+            spent = hand.nusd[used, every]
+            nusd += spent
+            by_arm[:, arm] = spent.reshape(shape).mean(axis=1)
             tokens += hand.tokens[used, every]
         question = every // deal.permutations
         right = deal.grades[question, self.answer]  # no answer is -1, the last column
         return Walk(
             right.reshape(shape),
             nusd.reshape(shape),
+            by_arm,
             tokens.reshape(shape),
             self.made.reshape(shape),
             self.reason.reshape(shape),
