@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from thinkcap.cli.options import JsonOption
+from thinkcap.cli.report import write_report
 from thinkcap.cli.show import bar, print_json, table
 from thinkcap.policies import Policy, one_arm, parse_policy
 
@@ -42,6 +43,12 @@ def replay(
         str | None,
         typer.Option("--rows", help="Write the figures of every question to this file (.parquet).", metavar="FILE"),
     ] = None,
+    report: Annotated[
+        str | None, typer.Option("--report", help="Write a page to look at (.html); it opens offline.", metavar="FILE")
+    ] = None,
+    plot: Annotated[
+        str | None, typer.Option("--plot", help="Draw the frontier (.png, .svg or .pdf).", metavar="FILE")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """What each policy would have cost and scored, with a 95 % interval over questions.
@@ -66,6 +73,8 @@ def replay(
         )
     if rows is not None:
         write_rows(rows, [RowsOf(result, point=" + ".join(result.arms)) for result in results])
+    if report is not None or plot is not None:
+        write_report(found, results, permutations=permutations, seed=seed, page=report, plot=plot)
     notes = list(dict.fromkeys([*found.notes, *(note for result in results for note in result.notes)]))
     _show(results, notes, as_json=as_json)
 
