@@ -13,6 +13,7 @@ from thinkcap.evals.replay import replay, sweep
 from thinkcap.evals.results import Replay, Summary
 from thinkcap.evals.rows import RowsOf, write_rows
 from thinkcap.evals.statistics import Interval, Resamples, bootstrap_mean, paired_difference
+from thinkcap.evals.writing import write_recording
 
 __all__ = [
     "DamagedRecording",
@@ -45,5 +46,6 @@ __all__ = [
     "replay",
     "sweep",
     "usd_at",
+    "write_recording",
     "write_rows",
 ]

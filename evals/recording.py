@@ -18,8 +18,8 @@ Four things a file leaves open are settled here, and said in :attr:`Recording.no
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -31,7 +31,7 @@ from thinkcap.evals.reading import Table, read_table
 from thinkcap.evals.sameness import Agree, same_answers
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.money import NANO
-from thinkcap.policies.values import Arm, Finish
+from thinkcap.policies.values import Arm, Finish, Usage
 
 __all__ = ["FINISHES", "Recording", "load_recording"]
 
@@ -68,6 +68,8 @@ class Recording:
         verified: 1 passed the verifier, 0 failed it, -1 not verified.  (attempts,)
         answer: code of the answer among its question's answers; -1 for none.  (attempts,)
         input_tokens: prompt tokens, including cached ones; -1 where not recorded.  (attempts,)
+        cached_tokens, cache_write_tokens: of these, read from the cache and written to it; -1 where not recorded.
+            (attempts,)
         output_tokens: tokens generated, including hidden reasoning.  (attempts,)
         cost_nusd: nano-dollars, rounded to the nearest.  (attempts,)
         latency_s: seconds; NaN where not recorded.  (attempts,)
@@ -95,6 +97,8 @@ class Recording:
     verified: NDArray[np.int8]
     answer: NDArray[np.int32]
     input_tokens: NDArray[np.int64]
+    cached_tokens: NDArray[np.int64]
+    cache_write_tokens: NDArray[np.int64]
     output_tokens: NDArray[np.int64]
     cost_nusd: NDArray[np.int64]
     latency_s: NDArray[np.float64]
@@ -129,6 +133,34 @@ class Recording:
         inside = self.arm[first:last]
         low, high = np.searchsorted(inside, np.int32(arm)), np.searchsorted(inside, np.int32(arm), side="right")
         return slice(first + int(low), first + int(high))
+
+    def repriced(self, cost_of: Callable[[Arm], Callable[[Usage], int]], note: str) -> Recording:
+        """The same attempts at other prices; a call that failed without tokens keeps its cost.
+
+        Args:
+            cost_of: for an arm, what so many tokens cost in nano-dollars.
+            note: says which prices they are.
+
+        Raises:
+            BadInput: where prompt tokens are not recorded, so that no price can be put on them.
+        """
+        cost = self.cost_nusd.copy()
+        for place, arm in enumerate(self.arms):
+            rows = np.flatnonzero((self.arm == place) & ((self.output_tokens > 0) | (self.input_tokens >= 0)))
+            if (self.input_tokens[rows] < 0).any():
+                raise BadInput(f"{self.source} has no prompt_tokens for {arm.label}: it cannot be priced anew")
+            price = cost_of(arm)
+            cost[rows] = [
+                price(Usage(read, written, None, cached if cached >= 0 else None, stored if stored >= 0 else None))
+                for read, written, cached, stored in zip(
+                    self.input_tokens[rows].tolist(),
+                    self.output_tokens[rows].tolist(),
+                    self.cached_tokens[rows].tolist(),
+                    self.cache_write_tokens[rows].tolist(),
+                    strict=True,
+                )
+            ]
+        return replace(self, cost_nusd=cost, notes=(*self.notes, note))
 
     def grades(self) -> tuple[NDArray[np.float64], ...]:
         """For each question the mean grade of each of its answers (0 to 1); NaN where never graded."""
@@ -167,6 +199,7 @@ def load_recording(
     dataset: str | None = None,
     arms: Iterable[str] | None = None,
     answers_agree: Agree = "auto",
+    intersect: bool = False,
 ) -> Recording:
     """Read and check a recording (``.jsonl``, ``.jsonl.gz``, or ``.parquet`` with pyarrow installed).
 
@@ -178,9 +211,10 @@ def load_recording(
         dataset: read only this benchmark's questions; None reads all.
         arms: read only these arms, by label or by model where it has one arm; None reads all.
         answers_agree: where equal answers are the same answer; see the top of this module.
+        intersect: keep only the questions that were asked with every arm.
 
     Raises:
-        BadInput: for a file that cannot be opened, an unknown dataset or an unknown arm.
+        BadInput: for a file that cannot be opened, an unknown dataset or an unknown arm, or no question in common.
         BadRecording: for columns that are missing or values that cannot be meant; rows and columns are named.
     """
     if answers_agree not in get_args(Agree):
@@ -190,6 +224,8 @@ def load_recording(
     columns = Columns(table, rows)
     notes = list(table.notes)
     kept = _priced(columns, labels, arms is None, notes)
+    if intersect:
+        kept = _common(columns, labels, kept, notes)
     if len(kept) < len(rows):
         columns, labels = Columns(table, [rows[i] for i in kept]), [labels[i] for i in kept]
     return _build(columns, labels, answers_agree, notes)
@@ -269,6 +305,23 @@ def _priced(columns: Columns, labels: list[str], may_leave_out: bool, notes: lis
     return kept
 
 
+def _common(columns: Columns, labels: list[str], rows: list[int], notes: list[str]) -> list[int]:
+    """Of these rows, those of questions that were asked with every arm."""
+    datasets, ids = columns.values("dataset"), columns.values("question_id")
+    asked: defaultdict[tuple[Any, Any], set[str]] = defaultdict(set)
+    for i in rows:
+        asked[datasets[i], ids[i]].add(labels[i])
+    every = {labels[i] for i in rows}
+    common = {key for key, arms in asked.items() if arms == every}
+    if not common:
+        raise BadInput(f"{columns.table.path}: no question was asked with all {len(every)} arms: choose fewer of them")
+    if len(common) < len(asked):
+        notes.append(
+            f"{len(common):,} of {len(asked):,} questions were asked with all {len(every)} arms; the rest is left out"
+        )
+    return [i for i in rows if (datasets[i], ids[i]) in common]
+
+
 def _failed(columns: Columns) -> list[bool]:
     """Calls that failed: neither tokens nor an answer, and not graded right."""
     rows = zip(*(columns.values(name) for name in ("completion_tokens", "answer", "correct")), strict=True)
@@ -327,6 +380,8 @@ def _build(columns: Columns, labels: list[str], answers_agree: Agree, notes: lis
         verified=verified[sort],
         answer=answer[sort],
         input_tokens=columns.count("prompt_tokens")[sort],
+        cached_tokens=columns.count("cached_tokens")[sort],
+        cache_write_tokens=columns.count("cache_write_tokens")[sort],
         output_tokens=output_tokens[sort],
         cost_nusd=cost_nusd[sort],
         latency_s=columns.amount("latency_s")[sort],

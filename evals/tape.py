@@ -105,7 +105,10 @@ class Tape:
         if not recorded:
             several = len(self.recording.datasets) > 1
             choose = f"dataset= ({', '.join(self.recording.datasets)})" if several else "arms="
-            return f"{self.policy} asks {where}, where nothing is recorded: choose with {choose} or record it"
+            return (
+                f"{self.policy} asks {where}, where nothing is recorded: choose with {choose}, record it, or compare "
+                "on the questions that all arms have (--intersect)"
+            )
         return (
             f"{self.policy} asks for attempt {recorded + 1} of {where}, where {recorded} are recorded: "
             f"allow at most {recorded} (for example lead:3/{recorded}) or record more"

@@ -369,7 +369,7 @@ BAD_RECORDS: dict[str, tuple[list[str], str]] = {
     "no such questions": (["none.jsonl", "-o", "o.jsonl"], "cannot read the questions in none.jsonl"),
     "a bad question": (["bad.jsonl", "-o", "o.jsonl"], "bad.jsonl, line 1: not JSON"),
     "no questions": (["blank.jsonl", "-o", "o.jsonl"], "blank.jsonl holds no questions; write one a line"),
-    "another name": (["questions.jsonl", "-o", "o.parquet"], "call it something.jsonl, not 'o.parquet'"),
+    "another name": (["questions.jsonl", "-o", "o.txt"], "call it something.jsonl, not 'o.txt'"),
     "no such folder": (["questions.jsonl", "-o", "none/o.jsonl"], "cannot write the recording none/o.jsonl"),
     "over the questions": (["questions.jsonl", "-o", "questions.jsonl"], "holds something else than a recording"),
     "a budget of NaN": (["questions.jsonl", "-o", "o.jsonl", "--budget", "nan"], "--budget must be a finite number"),
@@ -477,3 +477,41 @@ def test_where_the_server_cannot_be_had_the_recorded_run_is_shown(run: Run, monk
     ended = run("demo", "--json")
     assert ended.json()["live"] is False
     assert "is not installed" in ended.err
+
+
+def test_arms_of_different_questions_are_compared_on_those_they_share(run: Run, tmp_path: Path) -> None:
+    """A question that an arm was not asked is an error that names --intersect; with it, it is left out."""
+    rows = [
+        {
+            "question_id": q,
+            "model": m,
+            "attempt": 0,
+            "correct": True,
+            "answer": "4",
+            "completion_tokens": 1,
+            "cost_usd": 1,
+        }
+        for q, m in (("a", "x"), ("a", "y"), ("b", "x"))
+    ]
+    path = tmp_path / "run.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert "(--intersect)" in run("replay", path).error()
+    found = run("replay", path, "--intersect", "--json")
+    assert {row["questions"] for row in json.loads(found.out)} == {1}
+    assert "1 of 2 questions were asked with all 2 arms; the rest is left out" in found.err
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows[1:]))
+    assert "no question was asked with all 2 arms" in run("replay", path, "--intersect").error()
+
+
+def test_an_old_recording_is_priced_anew(run: Run, tmp_path: Path) -> None:
+    """--reprice takes the list prices of a day, --price one's own; what cannot be priced is told."""
+    row = {"question_id": "a", "model": "gpt-4o-mini", "attempt": 0, "correct": True, "answer": "4", "cost_usd": 9}
+    path = tmp_path / "run.jsonl"
+    path.write_text(json.dumps({**row, "prompt_tokens": 1_000_000, "completion_tokens": 1_000_000}) + "\n")
+    (listed,) = json.loads(run("replay", path, "--reprice", "2026-11-01", "--json").out)
+    assert listed["usd"] == pytest.approx(0.15 + 0.60)
+    (own,) = json.loads(run("replay", path, "--price", "gpt-4o-mini=1/2", "--json").out)
+    assert own["usd"] == pytest.approx(3)
+    assert "--reprice takes a day" in run("replay", path, "--reprice", "tomorrow").error()
+    path.write_text(json.dumps({**row, "completion_tokens": 5}) + "\n")
+    assert "no prompt_tokens for gpt-4o-mini" in run("replay", path, "--reprice", "today").error()

@@ -43,6 +43,7 @@ def _root(
 @functools.cache  # once, however often main() is called
 def _register() -> None:
     from thinkcap.cli.demo import demo
+    from thinkcap.cli.importing import import_
     from thinkcap.cli.ledger import ledger
     from thinkcap.cli.record import record
     from thinkcap.cli.replay import replay
@@ -51,6 +52,7 @@ def _register() -> None:
     app.command("demo")(demo)
     app.command("solve")(solve)
     app.command("record")(record)
+    app.command("import")(import_)
     app.command("replay")(replay)
     app.add_typer(ledger, name="ledger")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,7 +23,7 @@ from thinkcap.cli.options import (
     where,
 )
 from thinkcap.cli.show import bar, print_json
-from thinkcap.policies import nano_usd, show_usd
+from thinkcap.policies import header, nano_usd, show_usd
 
 __all__ = ["record"]
 
@@ -29,7 +31,9 @@ __all__ = ["record"]
 def record(
     questions: Annotated[str, typer.Argument(help="JSON lines: question, answer, and optionally id and extract.")],
     budget: Annotated[str, typer.Option("--budget", help="Dollars this run may spend at most.")],
-    output: Annotated[str, typer.Option("--output", "-o", help="The recording (.jsonl); an existing one goes on.")],
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="The recording (.jsonl or .parquet); an existing one goes on.")
+    ],
     arm: ArmOption = None,
     attempts: Annotated[int, typer.Option("--attempts", help="Attempts of each question at each arm.", min=1)] = 8,
     concurrency: Annotated[int, typer.Option("--concurrency", help="Calls in flight at most.", min=1)] = 8,
@@ -53,7 +57,8 @@ def record(
     """Ask every question at every arm a number of times, and write each attempt down.
 
     Every attempt is on disk as soon as it is paid for. Run the same command again after an interruption, or with
-    more attempts: what the file holds is not asked, or paid, twice.
+    more attempts: what the file holds is not asked, or paid, twice. A .parquet file is written at the end of each run,
+    from the JSON lines beside it.
     """
     arms = read_arms(arm, api=api, max_output_tokens=max_output_tokens, temperature=temperature, local=local)
     from thinkcap.controller import Account, Recorder, read_questions
@@ -62,10 +67,11 @@ def record(
     items = read_questions(questions, extract=extract)
     nano_usd(budget, "--budget")  # refused by the option's own name
     account = Account(budget, name="record")
+    lines = f"{output}.jsonl" if output.endswith(".parquet") else output
     about = {"command": shlex.join(["thinkcap", *sys.argv[1:]]), "seed": seed}
     with (
         where(base_url, price, local=local) as place,
-        Recorder(output, keep_answers=keep_answers, keep_text=keep_text, about=about) as recorder,
+        Recorder(lines, keep_answers=keep_answers, keep_text=keep_text, about=about) as recorder,
         bar("recording", len(items) * len(arms) * attempts) as show,
     ):
         done = make(
@@ -82,6 +88,8 @@ def record(
                 state.before + state.made, state.wanted, f"recording, {show_usd(state.spent_nusd)} spent"
             ),
         )
+    if lines != output:
+        _as_parquet(lines, output)
     if as_json:
         print_json(
             {
@@ -105,3 +113,18 @@ def record(
             typer.echo(f"ended early: {done.stopped}; run it again with a larger --budget to go on")
     if done.stopped:
         raise typer.Exit(3)
+
+
+def _as_parquet(lines: str, output: str) -> None:
+    """Write what was recorded as one Parquet file, with the header of the JSON lines."""
+    from thinkcap.evals import write_recording
+
+    about, rows = header(), []
+    for line in Path(lines).read_text("utf-8").splitlines():
+        found = json.loads(line)
+        if "question_id" in found:
+            rows.append(found)
+        elif "schema" in found:
+            about = found
+    if rows:
+        write_recording(output, rows, about)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thinkcap.cli.options import JsonOption
+from thinkcap.cli.options import JsonOption, PriceOption
 from thinkcap.cli.report import write_report
+from thinkcap.cli.repricing import repriced
 from thinkcap.cli.show import bar, print_json, table
 from thinkcap.policies import Policy, one_arm, parse_policy
 
@@ -34,6 +35,14 @@ def replay(
         list[str] | None, typer.Option("--arm", help="Only these arms, cheapest first. Repeat it.", metavar="ARM")
     ] = None,
     dataset: Annotated[str | None, typer.Option("--dataset", help="Only this dataset of the recording.")] = None,
+    intersect: Annotated[
+        bool, typer.Option("--intersect", help="Only the questions that were asked with every arm.")
+    ] = False,
+    reprice: Annotated[
+        str | None,
+        typer.Option("--reprice", help="Price the attempts anew, as of a day (2026-11-01) or today.", metavar="DAY"),
+    ] = None,
+    price: PriceOption = None,
     ceiling: Annotated[str | None, typer.Option("--ceiling", help="Dollars a question may cost at most.")] = None,
     permutations: Annotated[
         int, typer.Option("--permutations", help="Random orders each question is answered in.", min=1)
@@ -59,7 +68,9 @@ def replay(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamagedRecording)  # it is among the notes, which are shown
-        found = load_recording(recording or _shipped(), dataset=dataset, arms=arm)
+        found = load_recording(recording or _shipped(), dataset=dataset, arms=arm, intersect=intersect)
+    if reprice is not None or price:
+        found = repriced(found, reprice or "today", price)
     plans = [plan for text in policy or ["fixed"] for plan in _plans(text, found, arm)]
     with bar("replaying", len(found.questions)) as show:
         results = sweep(
