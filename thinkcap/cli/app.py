@@ -44,6 +44,7 @@ def _root(
 def _register() -> None:
     from thinkcap.cli.demo import demo
     from thinkcap.cli.importing import import_
+    from thinkcap.cli.laws import laws
     from thinkcap.cli.ledger import ledger
     from thinkcap.cli.record import record
     from thinkcap.cli.replay import replay
@@ -55,6 +56,7 @@ def _register() -> None:
     app.command("import")(import_)
     app.command("replay")(replay)
     app.add_typer(ledger, name="ledger")
+    app.add_typer(laws, name="laws")
 
 
 def main() -> NoReturn:

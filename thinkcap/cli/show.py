@@ -29,11 +29,18 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], caption: str | None = None) -> None:
-    """A table on standard output; all but the first column are aligned to the right."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str | None = None,
+    *,
+    words: Sequence[str] = (),
+) -> None:
+    """A table on standard output; all but the first column, and those that hold words, are aligned to the right."""
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, caption=caption, caption_justify="left")
     for number, column in enumerate(columns):
-        shown.add_column(column, justify="right" if number else "left", overflow="fold")
+        shown.add_column(column, justify="left" if number == 0 or column in words else "right", overflow="fold")
     for cells in rows:
         shown.add_row(*cells)
     console = Console(highlight=False)

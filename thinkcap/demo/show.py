@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from thinkcap.demo.compare import Comparison
-from thinkcap.demo.published import O3_HIGH, O3_LOW
 from thinkcap.evals import Panel, Point, picture
+from thinkcap.policies.laws.o3 import HIGH, LOW
 
 __all__ = ["draw"]
 
@@ -26,7 +26,7 @@ def draw(found: Comparison) -> str:
     theirs = Panel(
         "o3 on ARC-AGI-1, as published",
         "tokens per task (log)",
-        [Point("o3 low", *O3_LOW), Point("o3 high", *O3_HIGH)],
+        [Point("o3 low", LOW.tokens, LOW.accuracy), Point("o3 high", HIGH.tokens, HIGH.accuracy)],
         note="172 times the compute for 12 points (ARC Prize, 2024)",
         show_cost=_count,
     )
