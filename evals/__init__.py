@@ -5,6 +5,7 @@ from __future__ import annotations
 from thinkcap.evals.comparison import Field, Match
 from thinkcap.evals.exact import majority_accuracy, pass_at_k
 from thinkcap.evals.frontier import accuracy_at, aiq, hull, log_area, pareto, usd_at
+from thinkcap.evals.leads import lead_outcome
 from thinkcap.evals.picture import Panel, Point, picture
 from thinkcap.evals.reading import DamagedRecording
 from thinkcap.evals.recording import Recording, load_recording
@@ -34,6 +35,7 @@ __all__ = [
     "bootstrap_mean",
     "dual_bound",
     "hull",
+    "lead_outcome",
     "load_recording",
     "log_area",
     "majority_accuracy",

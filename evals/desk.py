@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,6 +60,7 @@ class Desk:
         permutations: orders of each question; None for the recorded one.
         seed: of the orders.
         till: keeps a ceiling; None for none.
+        rates: what an output token of each arm costs, asked only where a cap cuts an attempt.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class Desk:
         permutations: int | None,
         seed: int,
         till: Till | None,
+        rates: Callable[[], NDArray[np.float64]],
     ) -> None:
+        self.rates = rates
         self.recording, self.grades = recording, grades
         self.policy, self.plan, self.name, self.arms = policy, plan, name, arms
         self.permutations, self.seed, self.till = permutations, seed, till
@@ -118,7 +121,7 @@ class Desk:
         episodes.by_arm[place] = [total / (self.permutations or 1) for total in spent.values()]
 
     def _tape(self, question: int) -> Tape:
-        return Tape(self.recording, question, self.arms, self.permutations, self.seed, self.name)
+        return Tape(self.recording, question, self.arms, self.permutations, self.seed, self.name, self.rates)
 
     def _worth(self, question: int) -> dict[str | None, float]:
         texts, worth = self.recording.answers[question], self.grades.worth[question].tolist()

@@ -13,12 +13,15 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thinkcap.evals.desk import Desk, Part
 from thinkcap.evals.engine import Plan, deal, plan_of, read_grades
+from thinkcap.evals.rates import output_rates
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.results import Replay
 from thinkcap.evals.tape import Till, till_for
@@ -182,9 +185,15 @@ class _Work:
                 self.permutations,
                 self.seed,
                 self.till,
+                lambda: self.rates,
             ).part(block, given)
             for (name, policy), plan in zip(self.policies, plans, strict=True)
         ]
+
+    @cached_property
+    def rates(self) -> NDArray[np.float64]:
+        """What an output token of each arm costs."""
+        return output_rates(self.recording)
 
     def _plan(self, policy: Policy) -> Plan | None:
         return plan_of(policy, self.arms) if self.at_once else None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from math import floor
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thinkcap.evals.orders import orders_of
+from thinkcap.evals.rates import output_rates
 from thinkcap.evals.recording import FINISHES, Recording
 from thinkcap.policies.episode import drive, episode
 from thinkcap.policies.errors import BadInput
@@ -32,7 +35,9 @@ class Tape:
         permutations: int | None,
         seed: int,
         policy: str,
+        rates: Callable[[], NDArray[np.float64]] | None = None,
     ) -> None:
+        self._rates = rates or (lambda: output_rates(recording))
         self.recording, self.permutations, self.seed, self.policy = recording, permutations, seed, policy
         self.arms = tuple(arms)
         self.index = question
@@ -61,8 +66,8 @@ class Tape:
         if used >= len(order):
             raise BadInput(self._ran_out(call.arm, len(order)))
         row = order[used]
-        if call.max_output_tokens is not None:
-            self._check_cap(call, row)
+        if call.max_output_tokens is not None and self._is_cut(call, row):
+            return replace(self._cut(call.arm, row, call.max_output_tokens), number=number)
         read = self._read.get(row)
         if read is None:
             read = self._read[row] = self._attempt(call.arm, row)
@@ -85,20 +90,42 @@ class Tape:
             seconds=None if np.isnan(seconds) else seconds,
         )
 
-    def _check_cap(self, call: Call, row: int) -> None:
+    def _is_cut(self, call: Call, row: int) -> bool:
+        """Whether a call's cap cuts the recorded attempt."""
         asked, cap = call.max_output_tokens or 0, int(self.recording.cap[row])
         tokens = int(self.recording.output_tokens[row])
         where = f"question {self.question.id}, {call.arm.label}, attempt {self.recording.attempt[row]}"
         if asked < tokens and not 0 < cap <= asked:
-            raise BadInput(
-                f"{self.policy} caps a call at {asked:,} output tokens where {tokens:,} are recorded ({where}): "
-                "what the cut would have cost is not in the recording; replay without the cap or record with it"
-            )
+            if np.isnan(self._rate(call.arm)):
+                raise BadInput(
+                    f"{self.policy} caps a call at {asked:,} output tokens where {tokens:,} are recorded ({where}): "
+                    "what a token cost does not follow from the costs; replay without the cap, or record with it"
+                )
+            return True
         if 0 < cap < asked and FINISHES[self.recording.finish[row]] == "length":
             raise BadInput(
                 f"{self.policy} allows {asked:,} output tokens where the recording was cut at {cap:,} ({where}): "
                 "what would have followed is not in the recording; record with a larger cap"
             )
+        return False
+
+    def _cut(self, arm: Arm, row: int, cap: int) -> Attempt:
+        """The attempt as it would have been under a cap: billed up to there, and without an answer."""
+        whole = self._attempt(arm, row)
+        assert whole.usage is not None
+        saved = floor((whole.usage.output_tokens - cap) * self._rate(arm))
+        return replace(
+            whole,
+            answer=None,
+            verified=None,
+            finish="length",
+            cost_nusd=max(0, whole.cost_nusd - saved),
+            usage=replace(whole.usage, output_tokens=cap),
+            max_output_tokens=cap,
+        )
+
+    def _rate(self, arm: Arm) -> float:
+        return float(self._rates()[self.recording.arms.index(self.recording.find_arm(arm.label))])
 
     def _ran_out(self, arm: Arm, recorded: int) -> str:
         where = f"{arm.label} on question {self.question.id}"

@@ -5,6 +5,7 @@ Values, the one loop (:func:`episode`), the policies, and how answers are read, 
 
 from thinkcap.policies.answers import ANSWER_VERSION, Extract, Extractor, Reading, extractor
 from thinkcap.policies.canonical import canonical
+from thinkcap.policies.cascade import Cascade
 from thinkcap.policies.episode import drive, drive_async, episode
 from thinkcap.policies.errors import (
     BadInput,
@@ -19,6 +20,7 @@ from thinkcap.policies.errors import (
 )
 from thinkcap.policies.item import Item
 from thinkcap.policies.ladder import Ladder
+from thinkcap.policies.mix import Mix
 from thinkcap.policies.money import NANO, Dollars, nano_usd, show_usd, usd
 from thinkcap.policies.policy import Both, Capped, Either, Policy
 from thinkcap.policies.row import OPTIONAL, REQUIRED, SCHEMA, Where, header, row
@@ -71,6 +73,7 @@ __all__ = [
     "Both",
     "Call",
     "Capped",
+    "Cascade",
     "CeilingReached",
     "Dollars",
     "Either",
@@ -83,6 +86,7 @@ __all__ = [
     "Lead",
     "LedgerFailed",
     "LocalModelFailed",
+    "Mix",
     "NotGoverned",
     "Offer",
     "Outcome",

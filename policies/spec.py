@@ -10,6 +10,8 @@ text                                policy
 ``esc:W``                           :class:`ESC` with windows of W (5 if left out)
 ``ladder:ARM>ARM``                  :class:`Ladder`: one attempt a rung and up to 8 at the last;
                                     ``ARM*N`` says how many
+``cascade:ARM*N>ARM*N@T``           :class:`Cascade`: N attempts (3 if left out) at an arm, on to the
+                                    next where less than T (0.6 if left out) of them agree
 ``MODULE:NAME``                     a policy object of one's own
 ==================================  =========================================================
 
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import importlib
 
+from thinkcap.policies.cascade import Cascade
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.ladder import Ladder
 from thinkcap.policies.policy import Policy
@@ -27,8 +30,9 @@ from thinkcap.policies.rules import ESC, AdaptiveConsistency, Fixed, Lead, Vote
 
 __all__ = ["one_arm", "parse_policy"]
 
-_KNOWN = "fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM or MODULE:NAME"
+_KNOWN = "fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM, cascade:ARM>ARM@T or MODULE:NAME"
 _LAST_RUNG = 8
+_EACH = 3
 
 
 def parse_policy(text: str, arm: str | None = None, *, most: int = 40) -> Policy:
@@ -45,6 +49,8 @@ def parse_policy(text: str, arm: str | None = None, *, most: int = 40) -> Policy
     kind, _, rest = text.partition(":")
     if kind == "ladder":
         return _ladder(rest)
+    if kind == "cascade":
+        return _cascade(rest)
     if not one_arm(text):
         return _own(text)
     value, _, limit = rest.partition("/")
@@ -77,6 +83,18 @@ def _ladder(rungs: str) -> Ladder:
     if not all(parts):
         raise BadInput(f"a ladder is written ladder:ARM>ARM or ladder:ARM*N>ARM*N, not 'ladder:{rungs}'")
     return Ladder(tuple(_rung(part, _LAST_RUNG if part is parts[-1] else 1) for part in parts))
+
+
+def _cascade(text: str) -> Cascade:
+    rungs, at, threshold = text.rpartition("@")
+    parts = [part.strip() for part in (rungs if at else text).split(">")]
+    try:
+        share = float(threshold) if at else 0.6
+    except ValueError:
+        parts = []
+    if not parts or not all(parts):
+        raise BadInput(f"a cascade is written cascade:ARM>ARM or cascade:ARM*N>ARM*N@T, not 'cascade:{text}'")
+    return Cascade(tuple(_rung(part, _EACH) for part in parts), share)
 
 
 def _rung(text: str, attempts: int) -> tuple[str, int]:

@@ -321,8 +321,17 @@ def test_an_arm_without_attempts_is_loud(record: Any) -> None:
         replay(record(rows), Fixed("m"), name="fixed")
 
 
-def test_a_cap_that_cuts_is_refused(record: Any) -> None:
-    """A cap below a recorded attempt's tokens is refused by name; one that would not have cut is replayed."""
+def test_a_cap_cuts_as_it_would_have(record: Any) -> None:
+    """Cut at a cap an attempt is billed up to there, at the rate that the recorded costs imply, and gives no answer."""
+    rows = [make_row(n, "a", True, completion_tokens=10 + n, cost_usd=0.001 + 0.0001 * n) for n in range(3)]
+    found = replay(record(rows), Probe(("m", 4)), permutations=None)
+    assert (found.accuracy[0], found.output_tokens[0], found.usd[0]) == pytest.approx((0.0, 4, 0.001 - 6 * 0.0001))
+    whole = replay(record(rows), Probe(("m", 10)), permutations=None)
+    assert (whole.accuracy[0], whole.usd[0]) == pytest.approx((1.0, 0.001))
+
+
+def test_a_cap_whose_cut_has_no_price_is_refused(record: Any) -> None:
+    """Where costs imply no rate a cap that cuts is refused by name; one that would not have cut is replayed."""
     recording = record(draws("a"))
     assert replay(recording, Probe(("m", 10)), permutations=1).accuracy.tolist() == [1.0]
     with pytest.raises(

@@ -28,7 +28,8 @@ def replay(
         list[str] | None,
         typer.Option(
             "--policy",
-            help="fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM or MODULE:NAME. Repeat it.",
+            help="fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM, cascade:ARM>ARM@T or "
+            "MODULE:NAME. Repeat it.",
         ),
     ] = None,
     arm: Annotated[
