@@ -177,7 +177,5 @@ def test_the_page_has_every_law_as_it_is() -> None:
 
 @pytest.mark.parametrize(("command", "name", "by", "figure"), examples(), ids=lambda value: str(value)[:60])
 def test_the_commands_of_the_page_give_its_figures(run: Run, command: str, name: str, by: str, figure: float) -> None:
-    """Each command on the page runs as printed, as table and as JSON, and gives the figure beside it to four digits."""
-    words = shlex.split(command)
-    assert run(*words).code == 0
-    assert value(run(*words, "--json").json(), name, by) == pytest.approx(figure, rel=6e-4)
+    """Each command on the page gives the figure beside it, to four digits."""
+    assert value(run(*shlex.split(command), "--json").json(), name, by) == pytest.approx(figure, rel=6e-4)

@@ -46,6 +46,7 @@ def _register() -> None:
     from thinkcap.cli.importing import import_
     from thinkcap.cli.laws import laws
     from thinkcap.cli.ledger import ledger
+    from thinkcap.cli.plan import plan
     from thinkcap.cli.record import record
     from thinkcap.cli.replay import replay
     from thinkcap.cli.solve import solve
@@ -55,6 +56,7 @@ def _register() -> None:
     app.command("record")(record)
     app.command("import")(import_)
     app.command("replay")(replay)
+    app.command("plan")(plan)
     app.add_typer(ledger, name="ledger")
     app.add_typer(laws, name="laws")
 
