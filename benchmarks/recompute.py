@@ -4,8 +4,8 @@
     thinkcap evaluate FILE ... --rows rows.parquet && python benchmarks/recompute.py rows.parquet
 
 One line of JSON for each policy and point: mean accuracy, dollars, output tokens and attempts over graded questions.
-Then, if there is a policy called thinkcap, one for every other: what thinkcap's hull gains at its cost, and what part
-of its cost the hull needs for its accuracy. Intervals depend on luck and are left to thinkcap.
+Then, if there is a policy called thinkcap, one for every other: what thinkcap gains at its cost, mixing neighbours in
+cost, and what part of its cost it needs for its accuracy. Intervals depend on luck and are left to thinkcap.
 """
 
 import json
@@ -28,29 +28,13 @@ for place, (policy, point) in enumerate(names):
     points[policy, point] = figures
     print(json.dumps({"policy": policy, "point": point, "questions": len(mine), **figures}))
 
-hull: list[tuple[float, float]] = []
-for usd, right in sorted(
-    (each["usd"], each["accuracy"]) for (policy, _), each in points.items() if policy == "thinkcap"
-):
-    if hull and right <= hull[-1][1]:
-        continue
-    while len(hull) > 1 and (hull[-1][1] - hull[-2][1]) * (usd - hull[-2][0]) <= (right - hull[-2][1]) * (
-        hull[-1][0] - hull[-2][0]
-    ):
-        hull.pop()
-    hull.append((usd, right))
+ours = sorted((each["usd"], each["accuracy"]) for (policy, _), each in points.items() if policy == "thinkcap")
 for (policy, point), each in points.items():
-    if hull and policy != "thinkcap":
-        costs, rights = zip(*hull, strict=True)
-        gain = np.interp(each["usd"], costs, rights) - each["accuracy"] if each["usd"] >= costs[0] else None
-        ratio = np.interp(each["accuracy"], rights, costs) / each["usd"] if each["accuracy"] <= rights[-1] else None
-        print(
-            json.dumps(
-                {
-                    "baseline": policy,
-                    "point": point,
-                    "accuracy_gain_at_its_cost": gain,
-                    "cost_ratio_at_its_accuracy": ratio,
-                }
-            )
-        )
+    if ours and policy != "thinkcap":
+        costs, rights = np.array(ours).T
+        best = np.maximum.accumulate(rights)
+        covered = each["usd"] >= costs[0] * (1 - 1e-9)
+        gain = np.interp(each["usd"], costs, rights) - each["accuracy"] if covered else None
+        ratio = np.interp(each["accuracy"], best, costs) / each["usd"] if each["accuracy"] <= best[-1] else None
+        found = {"accuracy_gain_at_its_cost": gain, "cost_ratio_at_its_accuracy": ratio}
+        print(json.dumps({"baseline": policy, "point": point, **found}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thinkcap.evals.comparison import Field, Match
+from thinkcap.evals.evaluating import Evaluation, evaluate
 from thinkcap.evals.exact import majority_accuracy, pass_at_k
 from thinkcap.evals.frontier import accuracy_at, aiq, hull, log_area, pareto, usd_at
 from thinkcap.evals.leads import lead_outcome
@@ -18,6 +19,7 @@ from thinkcap.evals.writing import write_recording
 
 __all__ = [
     "DamagedRecording",
+    "Evaluation",
     "Field",
     "Interval",
     "Match",
@@ -34,6 +36,7 @@ __all__ = [
     "best_in_hindsight",
     "bootstrap_mean",
     "dual_bound",
+    "evaluate",
     "hull",
     "lead_outcome",
     "load_recording",

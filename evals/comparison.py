@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf, isfinite, nan
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from thinkcap.policies.errors import BadInput
 __all__ = ["Field", "Match"]
 
 Floats = NDArray[np.float64]
+Along = Literal["hull", "path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,26 +99,26 @@ class Field:
             found.append(self.resamples.interval(mean, samples[one] - samples[other]))
         return found[0], found[1]
 
-    def match(self, frontier: Sequence[int], against: int) -> Match:
-        """The hull of some of the replays against one of them; interpolated within each sample of questions.
+    def match(self, frontier: Sequence[int], against: int, *, along: Along = "hull") -> Match:
+        """Some of the replays against one of them; interpolated within each sample of questions.
 
         Args:
             frontier: places of the replays that make the frontier.
             against: place of the replay it is held against.
+            along: ``"hull"`` mixes the best of them; ``"path"`` mixes neighbours in cost, whatever they came to, so
+                that nothing is chosen by what was measured.
         """
+        gain_at, ratio_at = (_gain, _ratio) if along == "hull" else (_path_gain, _path_ratio)
         mine = list(frontier)
-        gain = _gain(
-            self.usd[mine].mean(1), self.accuracy[mine].mean(1), self.usd[against].mean(), self.accuracy[against].mean()
-        )
-        ratio = _ratio(
-            self.usd[mine].mean(1), self.accuracy[mine].mean(1), self.usd[against].mean(), self.accuracy[against].mean()
-        )
+        own = float(self.usd[against].mean()), float(self.accuracy[against].mean())
+        mean = self.usd[mine].mean(axis=1), self.accuracy[mine].mean(axis=1)
+        gain, ratio = gain_at(*mean, *own), ratio_at(*mean, *own)
         costs, rights = self.costs[mine], self.accuracies[mine]
         gains, ratios = np.empty(self.resamples.replicates), np.empty(self.resamples.replicates)
         for sample in range(self.resamples.replicates):
             theirs = self.costs[against, sample], self.accuracies[against, sample]
-            gains[sample] = _gain(costs[:, sample], rights[:, sample], *theirs)
-            ratios[sample] = _ratio(costs[:, sample], rights[:, sample], *theirs)
+            gains[sample] = gain_at(costs[:, sample], rights[:, sample], *theirs)
+            ratios[sample] = ratio_at(costs[:, sample], rights[:, sample], *theirs)
         return Match(
             self.replays[against].policy,
             self.resamples.interval(gain, gains),
@@ -133,6 +135,19 @@ class Field:
 def _gain(costs: Floats, rights: Floats, usd: float, accuracy: float) -> float:
     """NaN where the frontier has nothing as cheap as that."""
     return accuracy_at(costs, rights, usd) - accuracy
+
+
+def _path_gain(costs: Floats, rights: Floats, usd: float, accuracy: float) -> float:
+    order = np.argsort(costs, kind="stable")
+    return nan if usd < costs[order[0]] * (1 - 1e-9) else float(np.interp(usd, costs[order], rights[order])) - accuracy
+
+
+def _path_ratio(costs: Floats, rights: Floats, usd: float, accuracy: float) -> float:
+    order = np.argsort(costs, kind="stable")
+    reached = np.maximum.accumulate(rights[order])
+    if not usd or accuracy > reached[-1]:
+        return inf
+    return float(np.interp(accuracy, reached, costs[order])) / usd
 
 
 def _ratio(costs: Floats, rights: Floats, usd: float, accuracy: float) -> float:

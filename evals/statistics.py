@@ -112,7 +112,10 @@ class Resamples:
         known = replicates[~np.isnan(replicates)]
         if not len(known):
             return Interval(value, float("nan"), float("nan"))
-        low, high = np.quantile(known, self._ends)
+        if np.isfinite(known).all():
+            low, high = np.quantile(known, self._ends)
+        else:  # between a number and infinity there is nothing
+            low, high = np.quantile(known, self._ends, method="nearest")
         return Interval(float(value), float(low), float(high))
 
     def mean(self, values: ArrayLike) -> Interval:

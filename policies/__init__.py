@@ -26,6 +26,7 @@ from thinkcap.policies.policy import Both, Capped, Either, Policy
 from thinkcap.policies.row import OPTIONAL, REQUIRED, SCHEMA, Where, header, row
 from thinkcap.policies.rules import ESC, AdaptiveConsistency, Fixed, Lead, Vote, leader_probability
 from thinkcap.policies.spec import one_arm, parse_policy
+from thinkcap.policies.spend import Short, Spend
 from thinkcap.policies.values import (
     EFFORTS,
     Api,
@@ -96,6 +97,8 @@ __all__ = [
     "Reading",
     "Reason",
     "Room",
+    "Short",
+    "Spend",
     "State",
     "Stop",
     "Tally",

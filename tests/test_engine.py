@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from thinkcap.evals import Recording, load_recording, replay, sweep
 from thinkcap.evals.engine import plan_of
 from thinkcap.evals.orders import orders_of
-from thinkcap.policies import ESC, AdaptiveConsistency, BadInput, Fixed, Ladder, Lead, Policy, Vote
+from thinkcap.policies import ESC, AdaptiveConsistency, BadInput, Fixed, Ladder, Lead, Policy, Short, Spend, Vote
 
 ARMS = ("m:low", "m:high")
 FIELDS = ("accuracy", "usd", "output_tokens", "attempts")
@@ -69,6 +69,17 @@ SINGLE = st.one_of(
         st.integers(1, 5),
         st.sampled_from([1, 2, 2.5, 3]),
         st.sampled_from([(), (1.0, 1.0), (0.1, 0.3), (1.0, 2.5)]),
+    ),
+    st.builds(
+        lambda first, second, lead, weights, short, dear: Spend(
+            ((ARMS[0], first), (ARMS[1], second)), lead, weights, short, *dear
+        ),
+        st.integers(1, 4),
+        st.integers(1, 5),
+        st.sampled_from([1, 1.7, 2, 3]),
+        st.sampled_from([(), (1.0, 2.5)]),
+        st.sampled_from([None, Short(0.8, 0.3), Short(0.5, 0.0)]),
+        st.sampled_from([(None, 0), (600_000, 1), (1_000_000, 0)]),
     ),
 )
 POLICIES = st.one_of(

@@ -242,7 +242,7 @@ def test_others_can_recompute_the_figures(replays: tuple[Replay, ...], tmp_path:
         assert line["usd"] == pytest.approx(field.usd[place].mean())
         assert line["attempts"] == pytest.approx(field.replays[place].attempts.mean())
     for place, line in enumerate(lines[len(field.replays) :]):
-        match = field.match(range(len(replays), len(field.replays)), place)
+        match = field.match(range(len(replays), len(field.replays)), place, along="path")
         gain, ratio = line["accuracy_gain_at_its_cost"], line["cost_ratio_at_its_accuracy"]
         assert (gain is None) == isnan(match.accuracy_gain.mean)
         assert gain is None or gain == pytest.approx(match.accuracy_gain.mean)

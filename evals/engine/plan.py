@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from thinkcap.policies.ladder import Ladder
 from thinkcap.policies.policy import Capped, Policy
 from thinkcap.policies.rules import ESC, AdaptiveConsistency, Fixed, Lead, Vote, leader_probability
+from thinkcap.policies.spend import Short, Spend
 from thinkcap.policies.values import Arm, Reason
 
 __all__ = ["Agrees", "Plan", "plan_of"]
@@ -35,6 +36,8 @@ class Plan:
         agrees: stops a vote early; None never does.
         weights: votes of each attempt; None for one each.
         window: attempts in a window that stops if it is unanimous; None for no windows.
+        short: what the vote of an attempt that is short for its question counts; None counts all alike.
+        dear: nano-dollars spent from which a smaller lead is enough, and that lead; None for never.
         nusd: allowance of nano-dollars, checked before each attempt.
         tokens: allowance of output tokens, checked before each attempt.
     """
@@ -45,6 +48,8 @@ class Plan:
     agrees: Agrees | None = None
     weights: tuple[float, ...] | None = None
     window: int | None = None
+    short: Short | None = None
+    dear: tuple[int, float] | None = None
     nusd: int | None = None
     tokens: int | None = None
 
@@ -120,6 +125,21 @@ def _ladder(policy: Ladder, arms: tuple[Arm, ...]) -> Plan:
         favourite=places[-1],
         agrees=lambda first, second: first - second >= policy.lead,
         weights=tuple(vote for _, vote, attempts in counted for _ in range(attempts)),
+    )
+
+
+@_exactly(Spend)
+def _spend(policy: Spend, arms: tuple[Arm, ...]) -> Plan:
+    places = [_place(label, arms) for label, _ in policy.rungs]
+    votes = policy.weights or (1.0,) * len(places)
+    counted = [(place, vote, attempts) for place, vote, (_, attempts) in zip(places, votes, policy.rungs, strict=True)]
+    return Plan(
+        steps=tuple(place for place, _, attempts in counted for _ in range(attempts)),
+        favourite=places[-1],
+        agrees=lambda first, second: first - second >= policy.lead,
+        weights=tuple(vote for _, vote, attempts in counted for _ in range(attempts)),
+        short=policy.short,
+        dear=None if policy.dear_nusd is None else (policy.dear_nusd, policy.dear_lead),
     )
 
 

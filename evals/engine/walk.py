@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from thinkcap.evals.engine.deal import Deal, Hand
 from thinkcap.evals.engine.plan import Plan
+from thinkcap.policies.spend import Short
 from thinkcap.policies.values import Reason
 
 __all__ = ["Walk", "walk"]
@@ -150,6 +151,7 @@ def _votes(deal: Deal, plan: Plan, active: NDArray[np.int64], ended: _Ended) -> 
     second = np.zeros(len(active), dtype=kind)  # votes of the runner-up  (active,)
     leader = np.full(len(active), -1, dtype=np.int16)  # one of those with most votes  (active,)
     window = _Window(plan.window, len(active))
+    lengths = _Lengths(plan.short, len(deal.hands), len(active))
     used = [0] * len(deal.hands)
     for made, arm in enumerate(plan.steps, start=1):
         if not len(active):
@@ -160,7 +162,8 @@ def _votes(deal: Deal, plan: Plan, active: NDArray[np.int64], ended: _Ended) -> 
             ended.lack(active[hand.recorded[active] <= draw])
             return
         answer = hand.votes[draw, active]  # (active,)
-        weight = _ONE if plan.weights is None else np.float64(plan.weights[made - 1])
+        vote = _ONE if plan.weights is None else np.float64(plan.weights[made - 1])
+        weight = lengths.weigh(vote, hand, arm, draw, active)
         _count(votes, at, answer, weight, first, second, leader)
         stopped, reason = _stopped(deal, plan, hand, draw, made, active, first, second, window, answer, used)
         if not stopped.any():
@@ -179,13 +182,14 @@ def _votes(deal: Deal, plan: Plan, active: NDArray[np.int64], ended: _Ended) -> 
         on = ~stopped
         active, at, first, second, leader = active[on], at[on], first[on], second[on], leader[on]
         window.keep(on)
+        lengths.keep(on)
 
 
 def _count(
     votes: NDArray[np.number],
     at: NDArray[np.int64],
     answer: NDArray[np.int16],
-    weight: np.number,
+    weight: np.number | NDArray[np.float64],
     first: NDArray[np.number],
     second: NDArray[np.number],
     leader: NDArray[np.int16],
@@ -195,6 +199,7 @@ def _count(
     whole = len(voting) == len(answer)
     if not whole:
         at, answer = at[voting], answer[voting]
+        weight = weight[voting] if isinstance(weight, np.ndarray) else weight
     place = at + answer
     count = votes[place] + weight
     votes[place] = count
@@ -237,11 +242,38 @@ def _stopped(
         stop(window.agreed, Reason.AGREED)
     if made == len(plan.steps):
         stop(np.ones(len(active), dtype=np.bool_), plan.last)
+    if plan.dear is not None:
+        spent = sum(other.nusd[count, active] for other, count in zip(deal.hands, used, strict=True) if count)
+        stop((spent >= plan.dear[0]) & (first > 0) & (first - second >= plan.dear[1]), Reason.AGREED)
     for limit, name in ((plan.nusd, "nusd"), (plan.tokens, "tokens")):
         if limit is not None:
             sums = (getattr(other, name)[count, active] for other, count in zip(deal.hands, used, strict=True) if count)
             stop(sum(sums) >= limit, Reason.CEILING)
     return stopped, reason
+
+
+class _Lengths:
+    """How long the attempts of each arm were so far, to tell which are short for their question."""
+
+    def __init__(self, short: Short | None, arms: int, episodes: int) -> None:
+        self._short = short
+        self._sums = np.zeros((arms, episodes if short is not None else 0))  # of logarithms  (arms, active)
+
+    def weigh(
+        self, weight: np.number, hand: Hand, arm: int, draw: int, active: NDArray[np.int64]
+    ) -> np.number | NDArray[np.float64]:
+        """The weight of each vote: less where the attempt is short."""
+        if self._short is None:
+            return weight
+        tokens = np.maximum(1, hand.tokens[draw + 1, active] - hand.tokens[draw, active])
+        self._sums[arm] += np.log(tokens)
+        typical = np.exp(self._sums[arm] / (draw + 1))
+        return np.where(tokens < self._short.below * typical, weight * self._short.counts, weight)
+
+    def keep(self, on: NDArray[np.bool_]) -> None:
+        """Go on with these episodes."""
+        if self._short is not None:
+            self._sums = self._sums[:, on]
 
 
 class _Window:

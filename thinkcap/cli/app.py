@@ -43,6 +43,7 @@ def _root(
 @functools.cache  # once, however often main() is called
 def _register() -> None:
     from thinkcap.cli.demo import demo
+    from thinkcap.cli.evaluate import evaluate
     from thinkcap.cli.importing import import_
     from thinkcap.cli.laws import laws
     from thinkcap.cli.ledger import ledger
@@ -56,6 +57,7 @@ def _register() -> None:
     app.command("record")(record)
     app.command("import")(import_)
     app.command("replay")(replay)
+    app.command("evaluate")(evaluate)
     app.command("plan")(plan)
     app.add_typer(ledger, name="ledger")
     app.add_typer(laws, name="laws")

@@ -17,7 +17,7 @@ from thinkcap.policies import Policy, one_arm, parse_policy
 if TYPE_CHECKING:
     from thinkcap.evals import Field, Recording, Replay, Summary
 
-__all__ = ["replay"]
+__all__ = ["replay", "shipped_recording"]
 
 
 def replay(
@@ -69,7 +69,7 @@ def replay(
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamagedRecording)  # it is among the notes, which are shown
-        found = load_recording(recording or _shipped(), dataset=dataset, arms=arm, intersect=intersect)
+        found = load_recording(recording or shipped_recording(), dataset=dataset, arms=arm, intersect=intersect)
     if reprice is not None or price:
         found = repriced(found, reprice or "today", price)
     plans = [plan for text in policy or ["fixed"] for plan in _plans(text, found, arm)]
@@ -91,7 +91,8 @@ def replay(
     _show(results, notes, as_json=as_json)
 
 
-def _shipped() -> str:
+def shipped_recording() -> str:
+    """The file of the recording that ships."""
     from thinkcap.demo import recording_path
 
     return str(recording_path())

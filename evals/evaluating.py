@@ -1,0 +1,186 @@
+"""Evaluating honestly: the policy that would have been chosen, on questions it never saw, beside every baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from thinkcap.evals.comparison import Field, Match
+from thinkcap.evals.crossfit import Crossfit, crossfit
+from thinkcap.evals.menu import menu
+from thinkcap.evals.recording import Recording
+from thinkcap.evals.regret import Regret, regret
+from thinkcap.evals.replay import sweep
+from thinkcap.evals.results import Replay
+from thinkcap.policies.cascade import Cascade
+from thinkcap.policies.errors import BadInput
+from thinkcap.policies.policy import Policy
+from thinkcap.policies.spec import parse_policy
+
+__all__ = ["OURS", "Evaluation", "baselines", "evaluate"]
+
+OURS = "thinkcap"
+
+_RULES = (
+    "lead:2",
+    "lead:3",
+    "lead:4",
+    "adaptive-consistency:0.8",
+    "adaptive-consistency:0.9",
+    "adaptive-consistency:0.95",
+)
+_WINDOWS = (3, 5)
+_VOTES = (3, 5, 8, 15, 40)
+_PRICES = 25
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """Ours beside the baselines, on the same questions and draws.
+
+    Attributes:
+        baselines: each fixed arm first, then the rules.
+        ours: what was chosen at each price, measured where it was not chosen.
+        crossfit: how it was chosen.
+        matches: for each baseline, ours at its cost and at its accuracy; ours mixes neighbours in price.
+        regrets: at each price, what ours leaves against the best arm in hindsight and against the oracle over arms.
+        questions: those that all of them have graded.
+        notes: what to know when reading the figures.
+    """
+
+    baselines: tuple[Replay, ...]
+    ours: tuple[Replay, ...]
+    crossfit: Crossfit
+    matches: tuple[Match, ...]
+    regrets: tuple[Regret, ...]
+    questions: int
+    notes: tuple[str, ...]
+
+
+def baselines(recording: Recording, arms: Sequence[str]) -> list[tuple[str, Policy]]:
+    """Every baseline that these arms allow: single calls, votes, the rules that stop a vote early, a cascade.
+
+    Raises:
+        BadInput: if an arm has so few attempts that a rule cannot be played.
+    """
+    found = [(f"fixed {arm}", parse_policy("fixed", arm)) for arm in arms]
+    if not recording.comparable.any():
+        return found
+    for arm in arms:
+        most = recording.fewest(arm)
+        if most == 1:
+            continue
+        found += [(f"vote:{k} {arm}", parse_policy(f"vote:{k}", arm)) for k in sorted({min(k, most) for k in _VOTES})]
+        found += [(f"{rule} {arm}", parse_policy(rule, arm, most=most)) for rule in _RULES]
+        found += [(f"esc:{w} {arm}", parse_policy(f"esc:{w}", arm, most=most)) for w in _WINDOWS if w <= most]
+    if len(arms) > 1:
+        rungs = tuple((arm, min(3, recording.fewest(arm))) for arm in arms)
+        found.append((f"cascade {' > '.join(arms)}", Cascade(rungs, 0.6)))
+    return found
+
+
+def evaluate(
+    recording: Recording,
+    arms: Sequence[str] | None = None,
+    *,
+    folds: int = 5,
+    repeats: int = 20,
+    permutations: int = 100,
+    replicates: int = 2000,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Evaluation:
+    """Choose policies from the menu by cross-fitting, and hold them against every baseline.
+
+    Args:
+        recording: the attempts.
+        arms: labels of the arms, cheapest first; None for all.
+        folds, repeats: parts of the questions, and how often they are dealt anew.
+        permutations: orders of each question.
+        replicates: samples of questions, for the intervals.
+        seed: of orders, folds and samples.
+        progress: told what is done, how much of it, and of how much.
+
+    Raises:
+        BadInput: as :func:`thinkcap.evals.sweep` and :func:`thinkcap.evals.crossfit.crossfit`.
+    """
+    labels = [arm.label for arm in recording.arms] if arms is None else [recording.find_arm(a).label for a in arms]
+    candidates = menu(recording, labels)
+    theirs = baselines(recording, labels)
+    pairs = [*theirs, *((f"{one.policy}", one.policy) for one in candidates)]
+
+    def told(what: str) -> Callable[[int, int], None] | None:
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
+    replays = sweep(recording, pairs, permutations=permutations, seed=seed, arms=labels, progress=told("replaying"))
+    graded = np.flatnonzero(~np.isnan([each.accuracy for each in replays]).any(axis=0))
+    if len(graded) < folds:
+        raise BadInput(f"{recording.source}: only {len(graded)} questions are graded with every policy: record more")
+    kept = [_only(each, graded) for each in replays]
+    others, menu_replays = kept[: len(theirs)], kept[len(theirs) :]
+    found = crossfit(candidates, menu_replays, folds=folds, repeats=repeats, seed=seed, progress=told("choosing"))
+    ours = [_ours(others[0], found, place) for place in range(len(found.worths))]
+    field = Field([*others, *ours], replicates=replicates, seed=seed)
+    mine = range(len(others), len(field.replays))
+    matches = []
+    for place in range(len(others)):
+        matches.append(field.match(mine, place, along="path"))
+        if progress is not None:
+            progress("comparing", place + 1, len(others))
+    fixed = [each for each, (_, policy) in zip(others, theirs, strict=True) if each.policy.startswith("fixed ")]
+    return Evaluation(
+        tuple(others),
+        tuple(ours),
+        found,
+        tuple(matches),
+        tuple(_regrets(found, fixed)),
+        len(graded),
+        tuple(_notes(recording, labels, replays)),
+    )
+
+
+def _only(replay: Replay, questions: np.ndarray) -> Replay:
+    places = questions.tolist()
+    return replace(
+        replay,
+        questions=tuple(replay.questions[place] for place in places),
+        groups=tuple(replay.groups[place] for place in places),
+        accuracy=replay.accuracy[questions],
+        usd=replay.usd[questions],
+        usd_by_arm=replay.usd_by_arm[questions],
+        output_tokens=replay.output_tokens[questions],
+        attempts=replay.attempts[questions],
+    )
+
+
+def _ours(like: Replay, found: Crossfit, place: int) -> Replay:
+    return replace(
+        like,
+        policy=OURS,
+        arms=(f"worth ${found.worths[place]:.3g}",),
+        accuracy=found.accuracy[place],
+        usd=found.usd[place],
+        usd_by_arm=found.usd[place][:, None],
+        output_tokens=found.output_tokens[place],
+        attempts=found.attempts[place],
+        notes=(),
+    )
+
+
+def _regrets(found: Crossfit, fixed: Sequence[Replay]) -> list[Regret]:
+    usd, right = np.array([each.usd for each in fixed]), np.array([each.accuracy for each in fixed])
+    places = np.unique(np.linspace(0, len(found.worths) - 1, _PRICES).round().astype(int))
+    return [
+        regret(found.usd[place], found.accuracy[place], (usd, right), float(found.worths[place])) for place in places
+    ]
+
+
+def _notes(recording: Recording, arms: Sequence[str], replays: Sequence[Replay]) -> list[str]:
+    notes = list(dict.fromkeys([*recording.notes, *(note for each in replays for note in each.notes)]))
+    if not recording.comparable.any():
+        notes.append("no answers are recorded that could be compared, so an arm is all there is to choose")
+    elif all(recording.fewest(arm) == 1 for arm in arms):
+        notes.append("one attempt an arm is recorded, so that votes cannot be evaluated")
+    return notes
