@@ -299,6 +299,21 @@ def test_readings_rise_to_the_plateau(plateau: float, tokens: float, factor: flo
         assert 0 <= curve.accuracy(tokens) <= curve.accuracy(tokens * factor) <= plateau
 
 
+@given(
+    low=st.builds(o3.Point, st.floats(1e-30, 1e60), st.floats(1e-9, 1 - 1e-9)),
+    high=st.builds(o3.Point, st.floats(1e-30, 1e60), st.floats(1e-9, 1 - 1e-9)),
+    tokens=st.floats(1e-30, 1e60),
+    accuracy=st.floats(1e-9, 1 - 1e-9),
+)
+def test_readings_never_overflow(low: o3.Point, high: o3.Point, tokens: float, accuracy: float) -> None:
+    """Through any two points in order every reading gives an accuracy from 0 to 1, and tokens that may be endless."""
+    if not (low.tokens < high.tokens and low.accuracy < high.accuracy):
+        return
+    for curve in o3.readings(low, high):
+        assert 0 <= curve.accuracy(tokens) <= 1
+        assert curve.tokens(accuracy) >= 0
+
+
 @given(training=st.floats(1e-6, 1e6), other=st.floats(1e-6, 1e6))
 def test_jones_exchanges_add_up(training: float, other: float) -> None:
     """Training changed by one factor and then another is training changed by their product."""
@@ -348,6 +363,8 @@ BAD: dict[str, tuple[object, str]] = {
     "no number": (lambda: read_quantity("many", "--params"), "--params must be a number such as"),
     "an unknown scale": (lambda: read_quantity("70X", "--params"), "--params must be a number such as"),
     "no parameters": (lambda: flops.training_flops(0, 1e9), "the parameters must be a number above zero"),
+    "far too many": (lambda: flops.training_flops(1e300, 1e300), "the parameters must lie between 1e-30 and 1e+60"),
+    "without end": (lambda: BESIROGLU.optimum(math.inf), "the compute must lie between"),
     "not a number": (lambda: BESIROGLU.loss(1e9, math.nan), "the training tokens must be a number above zero"),
     "a loss below the floor": (lambda: BESIROGLU.optimum_at_loss(1.8), "the irreducible loss is 1.8169"),
     "a ratio of sizes below 1": (lambda: snell.inference_multiplier(0.5, 1), "at least 1"),

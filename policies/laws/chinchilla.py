@@ -128,7 +128,7 @@ class Fit:
         Raises:
             BadInput: if the loss is at or below the irreducible one.
         """
-        if not loss > self.e:
+        if not above_zero(loss, "the loss") > self.e:
             raise BadInput(
                 f"no model reaches a loss of {loss:.4g}: the irreducible loss is {self.e} ({self.name}); ask for more"
             )

@@ -16,6 +16,7 @@ from thinkcap.policies.laws.units import above_zero, share
 
 __all__ = ["HIGH", "LAW", "LOW", "Point", "Reading", "accuracy_at", "points_per_decade", "readings", "tokens_for"]
 
+_FAR = 300.0  # decades, or log-odds, from which on a float overflows
 _BEYOND = 2.0  # how far outside the points a reading is trusted, as a factor of tokens
 
 
@@ -71,13 +72,15 @@ class Reading:
 
     def accuracy(self, tokens: float) -> float:
         """Accuracy at so many tokens per task; never above the plateau, nor below 0."""
-        value = self.back(self.offset + self.slope * math.log10(above_zero(tokens, "the tokens")))
-        return min(max(value, 0.0), self.plateau)
+        value = self.offset + self.slope * math.log10(above_zero(tokens, "the tokens"))
+        return min(max(self.back(min(max(value, -_FAR), _FAR)), 0.0), self.plateau)
 
     def tokens(self, accuracy: float) -> float:
-        """Tokens per task for an accuracy below the plateau; infinity above 1e300."""
+        """Tokens per task for an accuracy; infinity at the plateau, and above 1e300."""
+        if accuracy >= self.plateau or self.slope == 0:
+            return math.inf
         decades = (self.transform(accuracy) - self.offset) / self.slope
-        return math.inf if decades > 300 else float(10**decades)
+        return math.inf if decades > _FAR else float(10**decades)
 
 
 def points_per_decade(low: Point = LOW, high: Point = HIGH) -> float:

@@ -30,17 +30,20 @@ _PERIODS = {
 }
 _SHORT = {"s": "second", "sec": "second", "min": "minute", "h": "hour", "d": "day", "w": "week", "y": "year"}
 _SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
-_NUMBER = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", re.DOTALL)
+_LEAST, _MOST = 1e-30, 1e60
+_NUMBER = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*)", re.ASCII | re.DOTALL)
 
 
 def above_zero(value: float, what: str) -> float:
-    """The value, if it is a finite number above zero.
+    """The value, if it is a number above zero that can be meant: from 1e-30 to 1e60, so that nothing overflows.
 
     Raises:
         BadInput: if it is not.
     """
-    if isinstance(value, bool) or not math.isfinite(value) or value <= 0:
+    if isinstance(value, bool) or math.isnan(value) or value <= 0:
         raise BadInput(f"{what} must be a number above zero, not {value!r}")
+    if not _LEAST <= value <= _MOST:
+        raise BadInput(f"{what} must lie between {_LEAST:g} and {_MOST:g}, not {value!r}")
     return float(value)
 
 

@@ -110,7 +110,7 @@ def read_plan(text: str, name: str) -> PlanFile:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{name} is not TOML: {error}") from None
-    if isinstance(found.get("demand"), int | float):
+    if isinstance(found.get("demand"), int | float) and not isinstance(found["demand"], bool):
         line = line_of(text, ("demand",))
         raise BadInput(f'{name}, line {line}: demand needs a period: write demand = "{found["demand"]:g}/month"')
     try:
