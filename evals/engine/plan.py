@@ -117,30 +117,15 @@ def _esc(policy: ESC, arms: tuple[Arm, ...]) -> Plan:
 
 @_exactly(Ladder)
 def _ladder(policy: Ladder, arms: tuple[Arm, ...]) -> Plan:
-    places = [_place(label, arms) for label, _ in policy.rungs]
-    votes = policy.weights or tuple(float(rung) for rung in range(1, len(places) + 1))
-    counted = [(place, vote, attempts) for place, vote, (_, attempts) in zip(places, votes, policy.rungs, strict=True)]
-    return Plan(
-        steps=tuple(place for place, _, attempts in counted for _ in range(attempts)),
-        favourite=places[-1],
-        agrees=lambda first, second: first - second >= policy.lead,
-        weights=tuple(vote for _, vote, attempts in counted for _ in range(attempts)),
-    )
+    votes = policy.weights or tuple(float(rung) for rung in range(1, len(policy.rungs) + 1))
+    return _in_turn(policy.rungs, votes, policy.lead, arms)
 
 
 @_exactly(Spend)
 def _spend(policy: Spend, arms: tuple[Arm, ...]) -> Plan:
-    places = [_place(label, arms) for label, _ in policy.rungs]
-    votes = policy.weights or (1.0,) * len(places)
-    counted = [(place, vote, attempts) for place, vote, (_, attempts) in zip(places, votes, policy.rungs, strict=True)]
-    return Plan(
-        steps=tuple(place for place, _, attempts in counted for _ in range(attempts)),
-        favourite=places[-1],
-        agrees=lambda first, second: first - second >= policy.lead,
-        weights=tuple(vote for _, vote, attempts in counted for _ in range(attempts)),
-        short=policy.short,
-        dear=None if policy.dear_nusd is None else (policy.dear_nusd, policy.dear_lead),
-    )
+    plan = _in_turn(policy.rungs, policy.weights or (1.0,) * len(policy.rungs), policy.lead, arms)
+    dear = None if policy.dear_nusd is None else (policy.dear_nusd, policy.dear_lead)
+    return replace(plan, short=policy.short, dear=dear)
 
 
 @_exactly(Capped)
@@ -160,6 +145,19 @@ def _place(label: str | None, arms: tuple[Arm, ...]) -> int:
     from thinkcap.policies.values import Question, State
 
     return arms.index(State(Question(""), arms).arm(label))
+
+
+def _in_turn(rungs: Sequence[tuple[str, int]], votes: Sequence[float], lead: float, arms: tuple[Arm, ...]) -> Plan:
+    """Arms in turn, each with its attempts and what one of them counts, until an answer leads."""
+    asked = [
+        (_place(label, arms), vote) for (label, count), vote in zip(rungs, votes, strict=True) for _ in range(count)
+    ]
+    return Plan(
+        steps=tuple(place for place, _ in asked),
+        favourite=asked[-1][0],
+        agrees=lambda first, second: first - second >= lead,
+        weights=tuple(vote for _, vote in asked),
+    )
 
 
 def _one_arm(

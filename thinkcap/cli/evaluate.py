@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from thinkcap.cli.options import JsonOption
-from thinkcap.cli.replay import shipped_recording
+from thinkcap.cli.recorded import (
+    ChosenArmOption,
+    DatasetOption,
+    IntersectOption,
+    PermutationsOption,
+    PriceOption,
+    RecordingArgument,
+    ReportOption,
+    RepriceOption,
+    RowsOption,
+    read_recording,
+)
 from thinkcap.cli.report import write_report
 from thinkcap.cli.show import bar, print_json, table
 
@@ -20,31 +31,20 @@ __all__ = ["evaluate"]
 
 
 def evaluate(
-    recording: Annotated[
-        str | None, typer.Argument(help="The recording: .jsonl, .jsonl.gz or .parquet; by default the shipped one.")
-    ] = None,
-    arm: Annotated[
-        list[str] | None, typer.Option("--arm", help="Only these arms, cheapest first. Repeat it.", metavar="ARM")
-    ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", help="Only this dataset of the recording.")] = None,
-    intersect: Annotated[
-        bool, typer.Option("--intersect", help="Only the questions that were asked with every arm.")
-    ] = False,
+    recording: RecordingArgument = None,
+    arm: ChosenArmOption = None,
+    dataset: DatasetOption = None,
+    intersect: IntersectOption = False,
+    reprice: RepriceOption = None,
+    price: PriceOption = None,
     folds: Annotated[
         int, typer.Option("--folds", help="Parts of the questions; one is held back at a time.", min=2)
     ] = 5,
     repeats: Annotated[int, typer.Option("--repeats", help="How often the folds are dealt anew.", min=1)] = 20,
-    permutations: Annotated[
-        int, typer.Option("--permutations", help="Random orders each question is answered in.", min=1)
-    ] = 100,
+    permutations: PermutationsOption = 100,
     seed: Annotated[int, typer.Option("--seed", help="Seed of orders, folds and samples.")] = 0,
-    rows: Annotated[
-        str | None,
-        typer.Option("--rows", help="Write the figures of every question to this file (.parquet).", metavar="FILE"),
-    ] = None,
-    report: Annotated[
-        str | None, typer.Option("--report", help="Write a page to look at (.html); it opens offline.", metavar="FILE")
-    ] = None,
+    rows: RowsOption = None,
+    report: ReportOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """What choosing a policy by its value would have come to, on questions it was not chosen on.
@@ -53,12 +53,10 @@ def evaluate(
     measured on the rest. It is held against every baseline, at that one's cost and at its accuracy; baselines are not
     fitted. Between prices policies are mixed.
     """
-    from thinkcap.evals import DamagedRecording, RowsOf, load_recording, write_rows
+    from thinkcap.evals import RowsOf, write_rows
     from thinkcap.evals import evaluate as run
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamagedRecording)  # it is among the notes, which are shown
-        found = load_recording(recording or shipped_recording(), dataset=dataset, arms=arm, intersect=intersect)
+    found = read_recording(recording, dataset=dataset, arms=arm, intersect=intersect, reprice=reprice, price=price)
     with bar("evaluating", None) as show:
         result = run(
             found,

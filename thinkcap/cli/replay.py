@@ -8,22 +8,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thinkcap.cli.options import JsonOption, PriceOption
+from thinkcap.cli.options import JsonOption
+from thinkcap.cli.recorded import (
+    ChosenArmOption,
+    DatasetOption,
+    IntersectOption,
+    PermutationsOption,
+    PriceOption,
+    RecordingArgument,
+    ReportOption,
+    RepriceOption,
+    RowsOption,
+    read_recording,
+)
 from thinkcap.cli.report import write_report
-from thinkcap.cli.repricing import repriced
 from thinkcap.cli.show import bar, print_json, table
 from thinkcap.policies import Policy, one_arm, parse_policy
 
 if TYPE_CHECKING:
     from thinkcap.evals import Field, Recording, Replay, Summary
 
-__all__ = ["replay", "shipped_recording"]
+__all__ = ["replay"]
 
 
 def replay(
-    recording: Annotated[
-        str | None, typer.Argument(help="The recording: .jsonl, .jsonl.gz or .parquet; by default the shipped one.")
-    ] = None,
+    recording: RecordingArgument = None,
     policy: Annotated[
         list[str] | None,
         typer.Option(
@@ -32,30 +41,16 @@ def replay(
             "MODULE:NAME. Repeat it.",
         ),
     ] = None,
-    arm: Annotated[
-        list[str] | None, typer.Option("--arm", help="Only these arms, cheapest first. Repeat it.", metavar="ARM")
-    ] = None,
-    dataset: Annotated[str | None, typer.Option("--dataset", help="Only this dataset of the recording.")] = None,
-    intersect: Annotated[
-        bool, typer.Option("--intersect", help="Only the questions that were asked with every arm.")
-    ] = False,
-    reprice: Annotated[
-        str | None,
-        typer.Option("--reprice", help="Price the attempts anew, as of a day (2026-11-01) or today.", metavar="DAY"),
-    ] = None,
+    arm: ChosenArmOption = None,
+    dataset: DatasetOption = None,
+    intersect: IntersectOption = False,
+    reprice: RepriceOption = None,
     price: PriceOption = None,
     ceiling: Annotated[str | None, typer.Option("--ceiling", help="Dollars a question may cost at most.")] = None,
-    permutations: Annotated[
-        int, typer.Option("--permutations", help="Random orders each question is answered in.", min=1)
-    ] = 100,
+    permutations: PermutationsOption = 100,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the orders.")] = 0,
-    rows: Annotated[
-        str | None,
-        typer.Option("--rows", help="Write the figures of every question to this file (.parquet).", metavar="FILE"),
-    ] = None,
-    report: Annotated[
-        str | None, typer.Option("--report", help="Write a page to look at (.html); it opens offline.", metavar="FILE")
-    ] = None,
+    rows: RowsOption = None,
+    report: ReportOption = None,
     plot: Annotated[
         str | None, typer.Option("--plot", help="Draw the frontier (.png, .svg or .pdf).", metavar="FILE")
     ] = None,
@@ -65,13 +60,9 @@ def replay(
 
     A rule about one arm (fixed, vote, lead, adaptive-consistency, esc) is replayed on each arm.
     """
-    from thinkcap.evals import DamagedRecording, RowsOf, load_recording, sweep, write_rows
+    from thinkcap.evals import RowsOf, sweep, write_rows
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DamagedRecording)  # it is among the notes, which are shown
-        found = load_recording(recording or shipped_recording(), dataset=dataset, arms=arm, intersect=intersect)
-    if reprice is not None or price:
-        found = repriced(found, reprice or "today", price)
+    found = read_recording(recording, dataset=dataset, arms=arm, intersect=intersect, reprice=reprice, price=price)
     plans = [plan for text in policy or ["fixed"] for plan in _plans(text, found, arm)]
     with bar("replaying", len(found.questions)) as show:
         results = sweep(
@@ -89,13 +80,6 @@ def replay(
         write_report(found, results, permutations=permutations, seed=seed, page=report, plot=plot)
     notes = list(dict.fromkeys([*found.notes, *(note for result in results for note in result.notes)]))
     _show(results, notes, as_json=as_json)
-
-
-def shipped_recording() -> str:
-    """The file of the recording that ships."""
-    from thinkcap.demo import recording_path
-
-    return str(recording_path())
 
 
 def _plans(text: str, recording: Recording, arms: Sequence[str] | None) -> list[tuple[str, Policy]]:
