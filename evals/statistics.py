@@ -9,7 +9,6 @@ percentile interval (Efron 1979; Efron and Tibshirani 1993, section 13.3), expan
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
@@ -17,26 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from thinkcap.policies.errors import BadInput
+from thinkcap.policies.interval import Interval
 
 __all__ = ["Interval", "Resamples", "bootstrap_mean", "paired_difference"]
 
 _AT_ONCE = 2**23  # numbers held in memory at a time
 _NORMAL = NormalDist()
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean and where it may lie, in the unit of the values.
-
-    Attributes:
-        mean: the mean of the values themselves.
-        low: lower end of the interval.
-        high: upper end of the interval.
-    """
-
-    mean: float
-    low: float
-    high: float
 
 
 class Resamples:
