@@ -104,6 +104,22 @@ class Counts:
     inputs: Array
     nusd: Array
 
+    def average(self, sums: Array, weights: Array | None = None) -> Array:
+        """The mean over questions of what an attempt takes, from the sums over a question's attempts.
+
+        Args:
+            sums: (arms, questions)
+            weights: of the questions; None weighs those that were asked equally.  (..., questions)
+
+        Returns:
+            (..., arms)
+        """
+        asked = (self.tried > 0).astype(np.float64).T
+        each = (sums / np.maximum(self.tried, 1)).T
+        weights = np.ones(len(self.questions)) if weights is None else weights
+        found: Array = (weights @ each) / np.maximum(weights @ asked, 1e-9)
+        return found
+
 
 def count(recording: Recorded, arms: Sequence[str] | None = None) -> Counts:
     """Count a recording's attempts.

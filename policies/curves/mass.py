@@ -79,8 +79,8 @@ class Mass:
         return found
 
     def average(self, table: Array) -> float:
-        """The mean of a table over questions.  (chances, crowding) or (chances, 1)"""
-        return float((self.mean * table).sum())
+        """The mean over questions of a table of chances.  (chances, crowding) or (chances, 1)"""
+        return min(max(float((self.mean * table).sum()), 0.0), 1.0)
 
     def averages(self, table: Array) -> Array:
         """The same in each resampled set of questions.  (draws,)"""
@@ -137,8 +137,8 @@ def fit_mass(
             for draw in range(len(drawn))
         ]
     )
-    scores, directions = _compress((moved - whole).reshape(len(moved), -1))
-    return Mass(whole, scores, directions.reshape(-1, *whole.shape), shape, fitted is None or fitted.converged)
+    scores, directions = _compress(moved - whole)
+    return Mass(whole, scores, directions, shape, fitted is None or fitted.converged)
 
 
 def _law(family: Family, vector: Array) -> Array:
@@ -150,7 +150,14 @@ def _shape(vector: Array) -> Shape:
 
 
 def _compress(moves: Array) -> tuple[Array, Array]:
-    """Scores and directions whose product is near the moves: the largest singular values.  (draws, entries)"""
-    left, sizes, right = np.linalg.svd(moves, full_matrices=False)
-    rank = min(_RANK, int(np.count_nonzero(sizes > 1e-3 * sizes[0])) if sizes[0] > 0 else 1)
-    return left[:, :rank] * sizes[:rank], right[:rank]
+    """Scores and directions whose product is near the moves.  (draws, chances, crowding)
+
+    Figures are means of smooth tables, to which weight that moves to a neighbouring cell is next to nothing. So the
+    largest singular values are taken of the moves added up along both axes, and differenced again.
+    """
+    upto = moves.cumsum(axis=1).cumsum(axis=2)
+    left, sizes, right = np.linalg.svd(upto.reshape(len(moves), -1), full_matrices=False)
+    rank = min(_RANK, max(1, int(np.count_nonzero(sizes > 1e-3 * sizes[0]))))
+    directions = right[:rank].reshape(rank, *moves.shape[1:])
+    directions = np.diff(np.diff(directions, axis=1, prepend=0), axis=2, prepend=0)
+    return left[:, :rank] * sizes[:rank], directions

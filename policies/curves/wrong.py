@@ -56,7 +56,7 @@ def win_table(attempts: int) -> Array:
     wins = np.zeros((len(CROWDING), size, size))
     for x in range(1, size):
         for ties in range(attempts // x + 1):
-            share = (CROWDING / x) ** ties / (math.factorial(ties) * (1 + ties))
+            share = np.exp(ties * np.log(CROWDING / x) - math.lgamma(ties + 1)) / (1 + ties)
             wins[:, x, ties * x :] += share[:, None] * below[:, x, : size - ties * x] / every[:, ties * x :]
     return wins
 

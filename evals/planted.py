@@ -1,0 +1,134 @@
+"""Recordings made from a known law, to see whether a fit finds it again.
+
+They are made as :mod:`thinkcap.policies.curves` describes recordings, but continuously, without its grids: what it rounds
+or sums in cells is not rounded or summed here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thinkcap.evals.recording import Recording
+from thinkcap.policies.curves import Rightness, Shape
+from thinkcap.policies.errors import BadInput
+from thinkcap.policies.values import Arm
+
+__all__ = ["Planted", "plant"]
+
+_INPUT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Planted:
+    """The law of one arm.
+
+    Attributes:
+        label: its name.
+        rightness: how the chance of being right varies over questions.
+        shape: how its wrong answers crowd.
+        loading: how much of its luck is the difficulty that all arms share.
+        tokens: mean, shared, own and within of its log tokens (:class:`thinkcap.policies.curves.Tokens`).
+        tie: correlation of the questions' lengths with their difficulty.
+        usd_per_million: price of its output tokens; input tokens cost a quarter of it.
+    """
+
+    label: str
+    rightness: Rightness = Rightness("beta", 2.0, 1.0)  # noqa: RUF009 - frozen
+    shape: Shape = Shape(0.5, 1.0, 1.0)  # noqa: RUF009 - frozen
+    loading: float = 1.0
+    tokens: tuple[float, float, float, float] = (6.0, 0.7, 0.0, 0.4)
+    tie: float = 0.5
+    usd_per_million: float = 4.0
+
+
+def plant(laws: Sequence[Planted], questions: int, attempts: int, seed: int) -> Recording:
+    """Draw a recording: the same questions, and so many attempts at each with every arm.
+
+    Raises:
+        BadInput: if scipy is not installed.
+    """
+    draws = np.random.default_rng(seed)
+    difficulty, length = draws.standard_normal((2, questions))
+    columns = [_draw(law, difficulty, length, attempts, draws) for law in laws]
+    question, arm, attempt = (
+        part.ravel() for part in np.meshgrid(range(questions), range(len(laws)), range(attempts), indexing="ij")
+    )
+    correct, answer, tokens = (
+        np.stack([column[part] for column in columns], axis=1).ravel() for part in range(3)
+    )  # (questions, arms, attempts)
+    per_token = np.array([law.usd_per_million for law in laws]) * 1000
+    size = len(question)
+    most = int(answer.max()) + 1
+    return Recording(
+        source="planted",
+        datasets=("",),
+        arms=tuple(Arm(law.label) for law in laws),
+        questions=tuple(f"q{place}" for place in range(questions)),
+        groups=(None,) * questions,
+        answers=(tuple(map(str, range(most))),) * questions,
+        question_dataset=np.zeros(questions, dtype=np.int32),
+        comparable=np.ones(questions, dtype=np.bool_),
+        verifiable=np.zeros(questions, dtype=np.bool_),
+        agent=np.zeros(questions, dtype=np.bool_),
+        question=question.astype(np.int32),
+        arm=arm.astype(np.int32),
+        attempt=attempt.astype(np.int64),
+        correct=correct.astype(np.int8),
+        verified=np.full(size, -1, dtype=np.int8),
+        answer=answer.astype(np.int32),
+        input_tokens=np.full(size, _INPUT, dtype=np.int64),
+        output_tokens=tokens.astype(np.int64),
+        cost_nusd=np.rint(per_token[arm] * (tokens + _INPUT / 4)).astype(np.int64),
+        latency_s=np.full(size, np.nan),
+        finish=np.zeros(size, dtype=np.int8),
+        cap=np.full(size, -1, dtype=np.int64),
+        calls=np.ones(size, dtype=np.int64),
+        answers_agree="always",
+        notes=(),
+    )
+
+
+def _draw(
+    law: Planted, difficulty: NDArray[np.float64], length: NDArray[np.float64], attempts: int, draws: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Right or not, answer (0 is the right one) and tokens of one arm's attempts.  (questions, attempts) each"""
+    questions = len(difficulty)
+    luck = -(law.loading * difficulty + math.sqrt(1 - law.loading**2) * draws.standard_normal(questions))
+    chance = _quantile(law.rightness, luck)
+    crowding = np.exp(
+        law.shape.centre + law.shape.slope * (chance - 0.5) + law.shape.spread * draws.standard_normal(questions)
+    )
+    correct = (draws.random((questions, attempts)) < chance[:, None]).astype(np.int64)
+    answer = np.zeros((questions, attempts), dtype=np.int64)
+    for place in range(questions):
+        votes: list[int] = []
+        for number in np.flatnonzero(correct[place] == 0).tolist():
+            # an earlier wrong answer in proportion to its votes, or a new one in proportion to the crowding
+            at = draws.random() * (sum(votes) + crowding[place])
+            chosen = int(np.searchsorted(np.cumsum(votes), at, side="right")) if votes else 0
+            votes[chosen:] = [votes[chosen] + 1, *votes[chosen + 1 :]] if chosen < len(votes) else [1]
+            answer[place, number] = chosen + 1
+    mean, shared, own, within = law.tokens
+    own_length = law.tie * difficulty + math.sqrt(1 - law.tie**2) * length
+    logs = mean + shared * own_length + own * draws.standard_normal(questions)
+    tokens = np.exp(logs[:, None] + within * draws.standard_normal((questions, attempts)))
+    return correct, answer, np.maximum(np.rint(tokens), 1).astype(np.int64)
+
+
+def _quantile(law: Rightness, luck: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The chance of being right that stands where the luck stands among all questions."""
+    try:
+        special = importlib.import_module("scipy.special")
+    except ImportError:
+        raise BadInput("planting a recording needs scipy: pip install 'thinkcap[evals]'") from None
+    place = np.array([NormalDist().cdf(z) for z in luck.tolist()])
+    inside = np.clip((place - law.zero) / (1 - law.zero - law.one), 0, 1)
+    found = law.scale * special.betaincinv(law.a, law.b, inside)
+    return np.asarray(np.where(place < law.zero, 0.0, np.where(place > 1 - law.one, 1.0, found)))

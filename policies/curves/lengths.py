@@ -1,0 +1,183 @@
+"""Fitting the law of tokens, all arms together: a factor model of log tokens, by maximum likelihood.
+
+With n attempts of mean log length y at a question, ``y ~ Normal(mean + shared g, own^2 + within^2 / n)`` given the
+question's length g, which is integrated out in closed form.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from thinkcap.policies.curves.counts import Counts
+from thinkcap.policies.curves.estimate import scipy_part
+from thinkcap.policies.curves.quadrature import DIFFICULTIES, Array
+from thinkcap.policies.curves.tokens import Tokens
+
+__all__ = ["Lengths", "fit_lengths"]
+
+_LEAST = 0.02  # of a standard deviation: lengths that never vary are given this much
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lengths:
+    """The fitted laws, and how they move when other questions are drawn.
+
+    Attributes:
+        tokens: one law an arm.
+        draws: mean, shared, own and within of each arm in each resampled set of questions.  (arms, draws, 4)
+        converged: the search ended at a maximum.
+        repeats: whether an arm was asked a question twice at all, so that what repeats is known.  (arms,)
+    """
+
+    tokens: tuple[Tokens, ...]
+    draws: Array
+    converged: bool
+    repeats: tuple[bool, ...]
+
+
+def fit_lengths(counts: Counts, joint: Array, resampled: Array) -> Lengths:
+    """Fit the laws of all arms.
+
+    Args:
+        counts: the attempts.
+        joint: the chance of each question's counts at each difficulty.  (questions, difficulties)
+        resampled: weights of the questions in each resampled set.  (draws, questions)
+    """
+    n = counts.finished.astype(np.float64)  # (arms, questions)
+    free = np.maximum(n - 1, 0)
+    repeats = free.sum(axis=1) > 0
+    within2 = np.maximum(
+        np.divide(counts.log_squares.sum(axis=1), free.sum(axis=1), out=np.zeros(len(n)), where=repeats), _LEAST**2
+    )
+    factor = _Factor(np.nan_to_num(counts.log_tokens), n, within2, repeats)
+    found = scipy_part("optimize").minimize(factor.loss, factor.start(), jac=True, method="L-BFGS-B")
+    vector = np.asarray(found.x)
+    mean, shared, own = factor.read(vector)
+    if shared.sum() < 0:
+        shared = -shared
+    total = np.where(repeats, within2, factor.spread2)
+    within = np.sqrt(np.maximum(np.where(repeats, total, total - shared**2), _LEAST**2))
+    tie = _tie(factor, vector, joint) if shared.any() else 0.0
+    tokens = tuple(
+        _with_scale(Tokens(float(m), float(s), float(o), float(w), tie, int(most), 1.0), float(used))
+        for m, s, o, w, most, used in zip(
+            mean, shared, own, within, counts.most_tokens, counts.average(counts.tokens), strict=True
+        )
+    )
+    draws = _draws(factor, vector, counts, within, repeats, resampled)
+    return Lengths(tokens, draws, bool(found.success), tuple(repeats.tolist()))
+
+
+class _Factor:
+    """The likelihood of the mean log lengths; its numbers are the arms' means, shared parts and logs of own parts."""
+
+    def __init__(self, y: Array, n: Array, within2: Array, repeats: Array) -> None:
+        self.y, self.n, self.seen = y, n, n > 0
+        self.arms = len(y)
+        self.noise = np.where(self.seen, within2[:, None] / np.maximum(n, 1), 0)
+        count = np.maximum(self.seen.sum(axis=1), 1)
+        self.centre = (y * self.seen).sum(axis=1) / count
+        self.spread2 = np.maximum((((y - self.centre[:, None]) * self.seen) ** 2).sum(axis=1) / count, _LEAST**2)
+        self.repeats = repeats
+
+    def start(self) -> Array:
+        if self.arms == 1:
+            between2 = max(float(self.spread2[0] - (self.noise[self.seen].mean() if self.seen.any() else 0)), 0.0)
+            shared = np.array([math.sqrt(between2)])
+        else:
+            shared = 0.7 * np.sqrt(self.spread2)
+        return np.concatenate((self.centre, shared, np.full(self.arms, math.log(0.2))))
+
+    def read(self, vector: Array) -> tuple[Array, Array, Array]:
+        mean, shared, log_own = np.split(vector, 3)
+        own = np.exp(np.clip(log_own, -6, 3))
+        # one arm alone cannot tell the two apart; without repeats what is not shared counts as the attempts'
+        return mean, shared, np.where(self.repeats & (self.arms > 1), own, 0.0)
+
+    def loss(self, vector: Array) -> tuple[float, Array]:
+        scores, value = self.scores(vector)
+        return -value, -scores.sum(axis=0)
+
+    def scores(self, vector: Array) -> tuple[Array, float]:
+        """Each question's slope in each number (by Fisher's identity), and the log-likelihood.  (questions, 3 arms)"""
+        mean, shared, own = self.read(vector)
+        s = shared[:, None]
+        spread = np.where(self.repeats[:, None], self.noise + own[:, None] ** 2, np.maximum(self._rest(shared), 1e-4))
+        variance = np.where(self.seen, spread, 1.0)
+        away = np.where(self.seen, self.y - mean[:, None], 0)
+        load = np.where(self.seen, s, 0)
+        precision = 1 + (load**2 / variance).sum(axis=0)
+        g = (load * away / variance).sum(axis=0) / precision
+        g2 = g**2 + 1 / precision
+        value = -0.5 * (
+            (np.log(variance) * self.seen).sum() + (away**2 / variance).sum() - (g**2 * precision).sum()
+            + np.log(precision).sum()
+        )
+        left = away - load * g
+        by_mean = left / variance
+        by_shared = np.where(self.seen, (away * g - load * g2) / variance, 0)
+        squared = away**2 - 2 * away * load * g + load**2 * g2
+        by_variance = np.where(self.seen, (squared / variance - 1) / (2 * variance), 0)
+        by_own = by_variance * 2 * own[:, None] ** 2
+        inside = (self._rest(shared) > 1e-4) & ~self.repeats[:, None]
+        by_shared = by_shared - np.where(inside, by_variance * 2 * s, 0)
+        return np.concatenate((by_mean, by_shared, by_own)).T, float(value)
+
+    def _rest(self, shared: Array) -> Array:
+        """Without repeats: the whole variance less what is shared."""
+        return (self.spread2 - shared**2)[:, None]
+
+    def length(self, vector: Array) -> tuple[Array, Array]:
+        """What the counts of tokens say of each question's length: its estimate and the precision of that."""
+        mean, shared, own = self.read(vector)
+        spread = np.where(self.repeats[:, None], self.noise + own[:, None] ** 2, np.maximum(self._rest(shared), 1e-4))
+        each = np.where(self.seen, shared[:, None] / np.maximum(spread, _LEAST**2), 0)
+        precision = (each * shared[:, None]).sum(axis=0)
+        total = (each * (self.y - mean[:, None])).sum(axis=0)
+        return np.divide(total, precision, out=np.zeros_like(total), where=precision > 0), precision
+
+
+def _tie(factor: _Factor, vector: Array, joint: Array) -> float:
+    """The correlation of length and difficulty that makes tokens and counts together most likely."""
+    nodes, weights, _ = DIFFICULTIES
+    length, precision = factor.length(vector)
+    known = precision > 1e-6
+    length, noise, joint = length[known], 1 / precision[known], joint[known]
+    if factor.read(vector)[1].sum() < 0:
+        length = -length
+    ties = np.linspace(-0.98, 0.98, 99)
+    told = []
+    for tie in ties:
+        variance = (1 - tie**2 + noise)[:, None]
+        density = np.exp(-0.5 * (length[:, None] - tie * nodes) ** 2 / variance) / np.sqrt(variance)
+        told.append(np.log(np.maximum((joint * density) @ weights, 1e-300)).sum())
+    return float(ties[int(np.argmax(told))])
+
+
+def _with_scale(law: Tokens, mean: float) -> Tokens:
+    return replace(law, scale=mean / law.expected()) if mean > 0 else law
+
+
+def _draws(
+    factor: _Factor, vector: Array, counts: Counts, within: Array, repeats: Array, resampled: Array
+) -> Array:
+    """One Newton step of each arm's numbers under each resampled set of questions.  (arms, draws, 4)"""
+    scores, _ = factor.scores(vector)
+    size, step = len(vector), 1e-4
+    shifts = np.eye(size) * step
+    slopes = np.stack([factor.loss(vector + d)[1] - factor.loss(vector - d)[1] for d in shifts]) / (2 * step)
+    values, vectors = np.linalg.eigh((slopes + slopes.T) / 2)
+    inverse = (vectors / np.maximum(values, 1.0)) @ vectors.T
+    moved = vector + (resampled - 1) @ scores @ inverse
+    free = np.maximum(counts.finished - 1, 0)
+    drawn2 = (resampled @ counts.log_squares.T) / np.maximum(resampled @ free.T, 1)  # (draws, arms)
+    each = []
+    for arm in range(factor.arms):
+        mean, shared, own = (moved[:, arm + part * factor.arms] for part in range(3))
+        size_own = np.exp(np.clip(own, -6, 3)) if repeats[arm] and factor.arms > 1 else np.zeros_like(own)
+        spread = np.sqrt(np.maximum(drawn2[:, arm], _LEAST**2)) if repeats[arm] else np.full(len(own), within[arm])
+        each.append(np.stack([mean, np.abs(shared), size_own, spread], axis=1))
+    return np.stack(each)
