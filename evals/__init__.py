@@ -8,6 +8,7 @@ from thinkcap.evals.exact import majority_accuracy, pass_at_k
 from thinkcap.evals.frontier import accuracy_at, aiq, hull, log_area, pareto, usd_at
 from thinkcap.evals.leads import lead_outcome
 from thinkcap.evals.picture import Panel, Point, picture
+from thinkcap.evals.planted import Planted, plant
 from thinkcap.evals.reading import DamagedRecording
 from thinkcap.evals.recording import Recording, load_recording
 from thinkcap.evals.regret import Regret, best_in_hindsight, dual_bound, oracle_value, regret
@@ -24,6 +25,7 @@ __all__ = [
     "Interval",
     "Match",
     "Panel",
+    "Planted",
     "Point",
     "Recording",
     "Regret",
@@ -47,6 +49,7 @@ __all__ = [
     "pareto",
     "pass_at_k",
     "picture",
+    "plant",
     "regret",
     "replay",
     "sweep",

@@ -1,7 +1,7 @@
 """Recordings made from a known law, to see whether a fit finds it again.
 
-They are made as :mod:`thinkcap.policies.curves` describes recordings, but continuously, without its grids: what it rounds
-or sums in cells is not rounded or summed here.
+They are made as :mod:`thinkcap.policies.curves` describes recordings, but continuously: what it sums over the cells of
+a grid is drawn from the law itself here.
 """
 
 from __future__ import annotations
@@ -91,12 +91,17 @@ def plant(laws: Sequence[Planted], questions: int, attempts: int, seed: int) -> 
         cap=np.full(size, -1, dtype=np.int64),
         calls=np.ones(size, dtype=np.int64),
         answers_agree="always",
+        price_date=None,
         notes=(),
     )
 
 
 def _draw(
-    law: Planted, difficulty: NDArray[np.float64], length: NDArray[np.float64], attempts: int, draws: np.random.Generator
+    law: Planted,
+    difficulty: NDArray[np.float64],
+    length: NDArray[np.float64],
+    attempts: int,
+    draws: np.random.Generator,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Right or not, answer (0 is the right one) and tokens of one arm's attempts.  (questions, attempts) each"""
     questions = len(difficulty)

@@ -77,6 +77,7 @@ class Recording:
         cap: the output cap it was recorded under; -1 for none or not recorded.  (attempts,)
         calls: billed calls in it.  (attempts,)
         answers_agree: ``"always"`` or ``"run"``: see the top of this module.
+        price_date: the latest date of its prices; None where the file names none.
         notes: what was left out or settled, a line each.
     """
 
@@ -106,6 +107,7 @@ class Recording:
     cap: NDArray[np.int64]
     calls: NDArray[np.int64]
     answers_agree: Literal["always", "run"]
+    price_date: str | None
     notes: tuple[str, ...]
 
     def find_arm(self, text: str) -> Arm:
@@ -389,6 +391,7 @@ def _build(columns: Columns, labels: list[str], answers_agree: Agree, notes: lis
         cap=cap[sort],
         calls=np.where(calls < 0, 1, calls)[sort],
         answers_agree=agree,
+        price_date=max((date for date in columns.text("price_date") if date is not None), default=None),
         notes=tuple(notes),
     )
 

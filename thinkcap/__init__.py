@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Vote,
         parse_policy,
     )
+    from thinkcap.policies.curves import Curve, check_curve
 
 _WHERE: dict[str, str] = {
     "Account": "thinkcap.controller",
@@ -54,6 +55,7 @@ _WHERE: dict[str, str] = {
     "Ceiling": "thinkcap.controller",
     "CeilingReached": "thinkcap.policies",
     "Controller": "thinkcap.controller",
+    "Curve": "thinkcap.policies.curves",
     "ESC": "thinkcap.policies",
     "Fixed": "thinkcap.policies",
     "Ladder": "thinkcap.policies",
@@ -68,6 +70,7 @@ _WHERE: dict[str, str] = {
     "ThinkcapError": "thinkcap.policies",
     "UnknownPrice": "thinkcap.policies",
     "Vote": "thinkcap.policies",
+    "check_curve": "thinkcap.policies.curves",
     "govern": "thinkcap.controller",
     "load_recording": "thinkcap.evals",
     "parse_policy": "thinkcap.policies",
@@ -87,6 +90,7 @@ __all__ = [
     "Ceiling",
     "CeilingReached",
     "Controller",
+    "Curve",
     "Fixed",
     "Ladder",
     "Lead",
@@ -100,6 +104,7 @@ __all__ = [
     "ThinkcapError",
     "UnknownPrice",
     "Vote",
+    "check_curve",
     "govern",
     "load_recording",
     "parse_policy",

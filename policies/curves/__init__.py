@@ -5,11 +5,11 @@ from __future__ import annotations
 from thinkcap.policies.curves.advice import Advice
 from thinkcap.policies.curves.arm import ArmCurve, Choice, How, Measured
 from thinkcap.policies.curves.contract import check_curve
-from thinkcap.policies.curves.counts import Recorded
 from thinkcap.policies.curves.curve import Curve, Prediction
 from thinkcap.policies.curves.difficulty import Belief
 from thinkcap.policies.curves.mass import Mass, Shape
 from thinkcap.policies.curves.price import Price
+from thinkcap.policies.curves.recorded import Recorded
 from thinkcap.policies.curves.rightness import Rightness
 from thinkcap.policies.curves.tokens import Tokens
 

@@ -114,11 +114,12 @@ class ArmCurve:
 
     def interval(self, how: How, attempts: int, cap: float | None = None) -> Interval:
         """The same, with its 95 % interval: what another set of questions would have made of it."""
-        table = self._table(how, attempts, self.tokens, cap)
-        moved = self.mass.averages(table)
-        if cap is not None:
-            moved = moved + self._moved_by_tokens(how, attempts, cap)
-        return around(self.mass.average(table), moved, self.questions)
+        value = self.accuracy(how, attempts, cap)
+        if cap is None:
+            moved = self.mass.averages(_table(how, attempts, self.silent, 1.0))
+        else:
+            moved = value + self._moved_by_chances(how, attempts, cap) + self._moved_by_tokens(how, attempts, cap)
+        return around(value, moved, self.questions)
 
     def limit(self, how: How) -> Interval:
         """The accuracy that ever more attempts come to, with its 95 % interval.
@@ -131,7 +132,7 @@ class ArmCurve:
 
     def by_family(self, how: How, attempts: int) -> dict[str, float]:
         """The accuracy under each family's own law, without what the recorded questions say beyond it."""
-        found = {}
+        found: dict[str, float] = {}
         for choice in self.choices:
             if how == "verified":
                 found[choice.rightness.family] = float(choice.rightness.coverage(attempts))
@@ -146,7 +147,13 @@ class ArmCurve:
         """Attempts that are really made: a verifier stops at the first right answer."""
         if how == "vote":
             return float(attempts)
-        return 1.0 + sum(1 - self.accuracy("verified", made, cap) for made in range(1, attempts))
+        if cap is None:
+            return float((self.mass.mean * _tries(attempts, 1.0)).sum())
+        given = self._finishing(self.tokens, cap)
+        tries = sum(
+            given[:, place : place + 1] * _tries(attempts, finish) for place, finish in enumerate(FINISH.tolist())
+        )
+        return float((self.mass.mean * tries).sum())
 
     def nusd(self, cap: float | None = None) -> float:
         """Mean nano-dollars of one attempt."""
@@ -163,16 +170,34 @@ class ArmCurve:
         """The accuracy at each chance of being right and each crowding.  (chances, crowding) or (chances, 1)"""
         if cap is None:
             return _table(how, attempts, self.silent, 1.0)
-        # the question's difficulty ties its chance of being right to its length
-        joint = (self.coupling() * DIFFICULTIES[1][:, None]).T @ tokens.finish_weights(cap)  # (chances, finish)
+        given = self._finishing(tokens, cap)
+        tables = (_table(how, attempts, self.silent, finish) for finish in FINISH.tolist())
+        return np.asarray(sum(given[:, place : place + 1] * table for place, table in enumerate(tables)))
+
+    def _finishing(self, tokens: Tokens, cap: float) -> Array:
+        """How likely each chance to finish is at each chance of being right; difficulty ties them.
+
+        Returns:
+            (chances, finish)
+        """
+        joint = (self.coupling() * DIFFICULTIES[1][:, None]).T @ tokens.finish_weights(cap)
         total = joint.sum(axis=1, keepdims=True)
-        given = np.divide(joint, total, out=np.zeros_like(joint), where=total > 0)
-        return np.asarray(
-            sum(
-                given[:, place : place + 1] * _table(how, attempts, self.silent, finish)
-                for place, finish in enumerate(FINISH.tolist())
-            )
-        )
+        found: Array = np.divide(joint, total, out=np.zeros_like(joint), where=total > 0)
+        return found
+
+    def _moved_by_chances(self, how: How, attempts: int, cap: float) -> Array:
+        """What resampled questions change through their chances of being right alone.  (draws,)
+
+        A question keeps its place among the difficulties, and with it its length, while the chance of being right that
+        belongs to the place moves. To first order weight that moves past a chance brings the slope of the accuracy
+        there: integration by parts turns the sum over places into one over chances.
+        """
+        given = self._finishing(self.tokens, cap)
+        between = (given[1:] + given[:-1]) / 2
+        tables = (_table(how, attempts, self.silent, finish) for finish in FINISH.tolist())
+        rise = sum(between[:, place : place + 1] * np.diff(table, axis=0) for place, table in enumerate(tables))
+        upto = np.concatenate((np.zeros((1, np.shape(rise)[1])), np.cumsum(rise, axis=0)))
+        return self.mass.averages(upto) - self.mass.average(upto)
 
     def _moved_by_tokens(self, how: How, attempts: int, cap: float) -> Array:
         """What the resampled laws of tokens change, to first order.  (draws,)"""
@@ -199,11 +224,19 @@ def _table(how: How, attempts: int, silent: float, finish: float) -> Array:
     return (1 - (1 - CHANCES * finish) ** attempts)[:, None]
 
 
+def _tries(attempts: int, finish: float) -> Array:
+    """Attempts until the first right one, at most so many: ``(1 - (1 - p)^k) / p``.  (chances, 1)"""
+    right = CHANCES * finish
+    found = np.full_like(right, attempts)
+    np.divide(1 - (1 - right) ** attempts, right, out=found, where=right > 0)
+    return found[:, None]
+
+
 def around(value: float, draws: Array, questions: int) -> Interval:
     """A share of questions with its 95 % interval, from the spread of its draws on the log-odds scale.
 
-    Student's factor widens it for few questions. At an accuracy of 0 or 1 the spread says nothing; there the interval is
-    that of no exception among so many questions (the rule of three).
+    Student's factor widens it for few questions. At an accuracy of 0 or 1 the spread says nothing; there the interval
+    is that of no exception among so many questions (the rule of three).
     """
     edge = 0.5 / max(questions, 1)
     held = min(max(value, edge), 1 - edge)

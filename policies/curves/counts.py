@@ -11,49 +11,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thinkcap.policies.curves.quadrature import Array
+from thinkcap.policies.curves.recorded import Recorded
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.values import Arm
 
-__all__ = ["Counts", "Recorded", "count", "fingerprint"]
+__all__ = ["Counts", "count", "fingerprint"]
 
 Whole = NDArray[np.int64]
-
-
-class Recorded(Protocol):
-    """The columns of a recording that a fit reads, as :class:`thinkcap.evals.Recording` describes them."""
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def arms(self) -> tuple[Arm, ...]: ...
-    @property
-    def questions(self) -> tuple[str, ...]: ...
-    @property
-    def groups(self) -> tuple[str | None, ...]: ...
-    @property
-    def comparable(self) -> NDArray[np.bool_]: ...
-    @property
-    def verifiable(self) -> NDArray[np.bool_]: ...
-    @property
-    def question(self) -> NDArray[np.int32]: ...
-    @property
-    def arm(self) -> NDArray[np.int32]: ...
-    @property
-    def correct(self) -> NDArray[np.int8]: ...
-    @property
-    def answer(self) -> NDArray[np.int32]: ...
-    @property
-    def input_tokens(self) -> NDArray[np.int64]: ...
-    @property
-    def output_tokens(self) -> NDArray[np.int64]: ...
-    @property
-    def cost_nusd(self) -> NDArray[np.int64]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,11 +11,12 @@ import numpy as np
 
 from thinkcap.policies.curves.advice import Advice
 from thinkcap.policies.curves.arm import ArmCurve, How, Measured
-from thinkcap.policies.curves.counts import Recorded, fingerprint
+from thinkcap.policies.curves.counts import fingerprint
 from thinkcap.policies.curves.difficulty import Belief
 from thinkcap.policies.curves.draw import draw
 from thinkcap.policies.curves.fitting import fit_parts
-from thinkcap.policies.curves.guard import guard
+from thinkcap.policies.curves.guard import MOST_VOTES, guard
+from thinkcap.policies.curves.recorded import Recorded
 from thinkcap.policies.curves.store import read, text, write
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.interval import Interval
@@ -138,7 +139,9 @@ class Curve:
         if len(same) == 1:
             return same[0]
         labels = ", ".join(arm.arm.label for arm in self.arms)
-        raise BadInput(f"say which arm: {labels}" if label is None else f"the curve has no arm {label!r}; it has {labels}")
+        raise BadInput(
+            f"say which arm: {labels}" if label is None else f"the curve has no arm {label!r}; it has {labels}"
+        )
 
     def predict(
         self,
@@ -226,7 +229,7 @@ class Curve:
             BadInput: as :meth:`plateau` does.
         """
         curve, last = self.arm(arm), self.plateau(arm).mean
-        odd = range(1, max(2 * curve.most, 2), 2)
+        odd = range(1, min(max(2 * curve.most, 2), MOST_VOTES), 2)
         reached = [curve.accuracy("vote", attempts) for attempts in odd]
         best = int(np.argmax(reached))
         return odd[best] if reached[best] > last + _HURTS else None
@@ -235,9 +238,7 @@ class Curve:
         """Tables that say how difficult a question is, and what to expect at each arm, given the attempts so far."""
         return Belief({arm.arm.label: arm.coupling() for arm in self.arms})
 
-    def check(
-        self, arms: Sequence[Arm], prices: Mapping[str, tuple[float, float]] | None = None
-    ) -> tuple[str, ...]:
+    def check(self, arms: Sequence[Arm], prices: Mapping[str, tuple[float, float]] | None = None) -> tuple[str, ...]:
         """Whether the curve may be used for these arms and prices.
 
         Args:

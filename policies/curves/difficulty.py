@@ -1,4 +1,4 @@
-"""One difficulty shared by all arms, so that failing at one says something about the others, and not more than it should.
+"""One difficulty shared by all arms: failing at one says something about the others, and not more than it should.
 
 A question's difficulty is ``b ~ Normal(0, 1)``. At each arm its chance of being right is a quantile of the arm's own
 distribution: that of ``-(loading b + sqrt(1 - loading^2) e)``, with an ``e`` of its own for each arm and question (a
@@ -21,6 +21,7 @@ from thinkcap.policies.curves.rightness import binomial
 __all__ = ["Belief", "coupling", "fit_loadings", "residual_correlation"]
 
 _LOADINGS = (0.0, 0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.87, 0.92, 0.95, 0.98)
+_ALL = 0.99  # from here on the own part is narrower than a cell of the difficulties, and is left out
 _SWEEPS = 4
 _FITTING = 30  # rounds in which the coupling is made to keep both distributions
 
@@ -38,7 +39,7 @@ def coupling(chances: Array, loading: float) -> Array:
     nodes, weights, below = DIFFICULTIES
     upto = np.concatenate(([0.0], np.cumsum(chances)))
     upto[-1] = 1.0
-    if loading >= 1:
+    if loading >= _ALL:
         low = np.maximum((1 - below[1:])[:, None], upto[:-1])
         high = np.minimum((1 - below[:-1])[:, None], upto[1:])
         shared = np.maximum(high - low, 0) / weights[:, None]
@@ -134,11 +135,13 @@ def _left(right: NDArray[np.int64], made: NDArray[np.int64], couplings: Sequence
 
 def _make(made: NDArray[np.int64], couplings: Sequence[Array], draws: np.random.Generator) -> NDArray[np.int64]:
     """Counts of right ones as the curve would have them.  (arms, questions)"""
-    difficulty = draws.choice(len(DIFFICULTIES[1]), made.shape[1], p=DIFFICULTIES[1])
+    questions = made.shape[1]
+    inside: Array = DIFFICULTIES[2][1:-1]
+    difficulty = inside.searchsorted(draws.random((questions,)))
     found = np.empty_like(made)
     for arm, rows in enumerate(couplings):
-        upto = np.cumsum(rows, axis=1)[difficulty]  # (questions, chances)
-        place = (upto < draws.random(len(difficulty))[:, None]).sum(axis=1)
+        upto = np.take(np.cumsum(rows, axis=1), difficulty, axis=0)  # (questions, chances)
+        place = (upto < draws.random((questions,))[:, None]).sum(axis=1)
         found[arm] = draws.binomial(made[arm], CHANCES[np.minimum(place, len(CHANCES) - 1)])
     return found
 

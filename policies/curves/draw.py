@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from thinkcap.policies.curves.arm import ArmCurve, How, Measured
-from thinkcap.policies.curves.guard import REACH
+from thinkcap.policies.curves.guard import MOST_VOTES, REACH
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.interval import Interval
 from thinkcap.policies.money import NANO
@@ -63,7 +63,10 @@ def draw(
         axis.set_xscale("log")
         axis.set_title(_TITLES[how], loc="left", fontsize=11, fontweight="bold")
         axis.set_xlabel("dollars a question")
-        axis.xaxis.set_major_formatter(tickers.FuncFormatter(lambda cost, _: f"${cost:.4g}"))
+        span = np.diff(np.log10(axis.get_xlim()))[0]
+        axis.xaxis.set_major_locator(tickers.LogLocator(subs=(1.0,) if span > 2 else (1.0, 2.0, 5.0)))
+        axis.xaxis.set_major_formatter(tickers.FuncFormatter(lambda cost, _: _dollars(cost)))
+        axis.xaxis.set_minor_formatter(tickers.NullFormatter())
         axis.yaxis.set_major_formatter(tickers.PercentFormatter(1, decimals=0))
         axis.grid(True, which="major", color="#e3e3e3", linewidth=0.8)
         axis.set_axisbelow(True)
@@ -138,6 +141,7 @@ def _plateaus(axis: Any, arms: Sequence[ArmCurve], plateaus: Mapping[str, Interv
                 textcoords="offset points",
                 fontsize=8.5,
                 color=colour,
+                bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
             )
 
 
@@ -148,6 +152,10 @@ def _height(plateaus: Mapping[str, Interval], arm: ArmCurve) -> float:
 
 def _steps(arm: ArmCurve, how: How) -> list[int]:
     """Numbers of attempts, evenly apart on a logarithmic axis; odd ones for votes, where an even one adds nothing."""
-    last = REACH * arm.most
-    steps = sorted({round(step) for step in np.geomspace(1, last, 28)} | {arm.most})
+    last = REACH * arm.most if how == "verified" else min(REACH * arm.most, MOST_VOTES)
+    steps = sorted({round(step) for step in np.geomspace(1, last, 28)} | {arm.most, last - 1})
     return [step for step in steps if how == "verified" or step % 2 or step == arm.most]
+
+
+def _dollars(cost: float) -> str:
+    return f"${cost:.4f}".rstrip("0").rstrip(".") if cost >= 1e-4 else f"${cost:.0e}".replace("e-0", "e-")

@@ -19,7 +19,8 @@ _PRIORS: dict[Family, Prior] = {
     "scaled": Prior(np.array([0.0, 1.0, 3.0]), np.array([3.0, 3.0, 2.0])),
     "inflated": Prior(np.array([0.0, 1.0, -3.0, -3.0]), np.array([3.0, 3.0, 2.0, 2.0])),
 }
-"""On the log-odds of the mean, the log of a + b, the log-odds of the scale, and the logs of zero and one over the rest."""
+"""On the log-odds of the mean, the log of a + b, then the log-odds of the scale, or the logs of zero and one over the
+rest."""
 
 _FOLDS = 5
 
@@ -44,6 +45,8 @@ def fit_families(
 ) -> list[Fitted]:
     """Fit every family to one arm's counts; the best by held-out likelihood comes first.
 
+    One attempt a question tells only their mean, so without repeats the beta family stands alone.
+
     Args:
         right, made: right ones and attempts.  (questions,)
         unit: questions with the same code are held out together.  (questions,)
@@ -53,7 +56,8 @@ def fit_families(
     rows = distinct_rows(np.stack([right, made], axis=1), made > 0)
     fold = np.random.default_rng(seed).permutation(int(unit.max()) + 1)[unit] % _FOLDS
     parts = np.stack([rows.weigh((fold == number).astype(np.float64)) for number in range(_FOLDS)])  # (folds, rows)
-    fits = [_fit(family, rows, parts, resampled) for family in FAMILIES]
+    families = FAMILIES if (made > 1).any() else FAMILIES[:1]
+    fits = [_fit(family, rows, parts, resampled) for family in families]
     return sorted(fits, key=lambda fit: -fit.held_out)
 
 

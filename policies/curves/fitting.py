@@ -9,7 +9,7 @@ import numpy as np
 
 from thinkcap.policies.curves.advice import Advice, advise
 from thinkcap.policies.curves.arm import ArmCurve, Choice, around
-from thinkcap.policies.curves.counts import Counts, Recorded, count
+from thinkcap.policies.curves.counts import Counts, count
 from thinkcap.policies.curves.difficulty import coupling, fit_loadings, residual_correlation
 from thinkcap.policies.curves.families import Fitted, fit_families
 from thinkcap.policies.curves.lengths import Lengths, fit_lengths
@@ -17,6 +17,7 @@ from thinkcap.policies.curves.mass import Mass, fit_mass
 from thinkcap.policies.curves.measured import measure, mode_right
 from thinkcap.policies.curves.price import fit_price
 from thinkcap.policies.curves.quadrature import Array
+from thinkcap.policies.curves.recorded import Recorded
 from thinkcap.policies.curves.rightness import Rightness
 from thinkcap.policies.errors import BadInput
 
@@ -77,8 +78,6 @@ def fit_parts(
     voting = [_votes(counts, place) for place in range(len(counts.arms))]
     for place in range(len(counts.arms)):
         families = fit_families(counts.right[place], counts.made[place], counts.unit, resampled, seed)
-        if not _repeats(counts, place):  # one attempt a question tells the families apart by nothing
-            families = [family for family in families if family.family == "beta"]
         fitted.append(families[0])
         choices.append(tuple(_choice(family) for family in families))
         masses.append(_mass(counts, place, voting[place], families[0], resampled))
@@ -97,7 +96,7 @@ def fit_parts(
         _arm(counts, place, choices[place], masses[place], loadings[place], lengths, voting[place], fitted, resampled)
         for place in range(len(counts.arms))
     )
-    notes += _notes(counts, curves, lengths)
+    notes += _notes(counts, curves)
     return Parts(curves, _bound(counts, voting, resampled), residual, advise(counts, curves), tuple(notes))
 
 
@@ -167,11 +166,13 @@ def _settle_size(
             moved = replace(estimate, vector=estimate.vector.copy(), draws=estimate.draws.copy())
             moved.vector[1] = moved.draws[:, 1] = size
             these[place] = replace(fitted[place], estimate=moved)
-            those[place] = _mass(counts, place, voting[place], these[place], resampled)
+            those[place] = _mass(counts, place, voting[place], these[place], resampled[:0])
         told = fit_loadings(counts.right, counts.made, [mass.chances for mass in those])[2]
-        tried.append((told, these, those))
-    _, these, those = max(tried, key=lambda one: one[0])
-    return these, those
+        tried.append((told, these))
+    _, these = max(tried, key=lambda one: one[0])
+    for place in once:
+        masses[place] = _mass(counts, place, voting[place], these[place], resampled)
+    return these, masses
 
 
 def _arm(
@@ -185,9 +186,7 @@ def _arm(
     fitted: Sequence[Fitted],
     resampled: Array,
 ) -> ArmCurve:
-    means = np.stack(
-        [counts.average(sums, resampled)[:, place] for sums in (counts.nusd, counts.tokens)], axis=1
-    )
+    means = np.stack([counts.average(sums, resampled)[:, place] for sums in (counts.nusd, counts.tokens)], axis=1)
     missed = int((counts.made[place] - counts.right[place]).sum())
     return ArmCurve(
         arm=counts.arms[place],
@@ -221,7 +220,7 @@ def _bound(counts: Counts, voting: Sequence[bool], resampled: Array) -> float | 
     return None if best is None else best.high
 
 
-def _notes(counts: Counts, curves: tuple[ArmCurve, ...], lengths: Lengths) -> list[str]:
+def _notes(counts: Counts, curves: tuple[ArmCurve, ...]) -> list[str]:
     notes = []
     for curve in curves:
         label = curve.arm.label

@@ -1,8 +1,8 @@
 """The points on which a fitted curve keeps its distributions: chances of being right, and crowding of wrong answers.
 
 :data:`CHANCES` are 49 chances from 0 to 1, closer together towards the ends, where many attempts tell chances apart.
-:data:`CROWDING` are the values of the concentration of :mod:`thinkcap.policies.curves.wrong`, from "all wrong answers are
-the same" to "no two are".
+:data:`CROWDING` are the values of the concentration of :mod:`thinkcap.policies.curves.wrong`, from "all wrong answers
+are the same" to "no two are".
 """
 
 from __future__ import annotations
@@ -23,5 +23,5 @@ def project(points: Array, weights: Array) -> Array:
     place = np.clip(np.searchsorted(CHANCES, points, side="right") - 1, 0, len(CHANCES) - 2)
     upper = np.clip((points - CHANCES[place]) / (CHANCES[place + 1] - CHANCES[place]), 0, 1)
     size = len(CHANCES)
-    moved: Array = np.bincount(place, weights * (1 - upper), size) + np.bincount(place + 1, weights * upper, size)
-    return moved
+    low, high = np.bincount(place, weights * (1 - upper), size), np.bincount(place + 1, weights * upper, size)
+    return np.asarray(low + high, dtype=np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from thinkcap.policies.curves.arm import ArmCurve, How
 from thinkcap.policies.errors import BadInput
 
-__all__ = ["REACH", "guard"]
+__all__ = ["MOST_VOTES", "REACH", "guard"]
 
 REACH = 2
 """So many times the recorded attempts, or tokens, a curve is quoted without being told to extrapolate."""

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thinkcap.policies.curves.counts import Counts
 from thinkcap.policies.curves.estimate import scipy_part
@@ -58,8 +59,7 @@ def fit_lengths(counts: Counts, joint: Array, resampled: Array) -> Lengths:
     mean, shared, own = factor.read(vector)
     if shared.sum() < 0:
         shared = -shared
-    total = np.where(repeats, within2, factor.spread2)
-    within = np.sqrt(np.maximum(np.where(repeats, total, total - shared**2), _LEAST**2))
+    within = np.sqrt(np.maximum(np.where(repeats, within2, factor.spread2 - shared**2), _LEAST**2))
     tie = _tie(factor, vector, joint) if shared.any() else 0.0
     tokens = tuple(
         _with_scale(Tokens(float(m), float(s), float(o), float(w), tie, int(most), 1.0), float(used))
@@ -72,30 +72,31 @@ def fit_lengths(counts: Counts, joint: Array, resampled: Array) -> Lengths:
 
 
 class _Factor:
-    """The likelihood of the mean log lengths; its numbers are the arms' means, shared parts and logs of own parts."""
+    """The likelihood of the mean log lengths; its numbers are the arms' means, shared parts and logs of own parts.
 
-    def __init__(self, y: Array, n: Array, within2: Array, repeats: Array) -> None:
-        self.y, self.n, self.seen = y, n, n > 0
+    One arm alone cannot tell a shared part from its own, so it has no own. Nor has an arm without repeats: there what
+    is not shared counts as the attempts'.
+    """
+
+    def __init__(self, y: Array, n: Array, within2: Array, repeats: NDArray[np.bool_]) -> None:
+        self.y = y
+        self.seen = n > 0
         self.arms = len(y)
+        self.repeats = repeats
         self.noise = np.where(self.seen, within2[:, None] / np.maximum(n, 1), 0)
         count = np.maximum(self.seen.sum(axis=1), 1)
         self.centre = (y * self.seen).sum(axis=1) / count
         self.spread2 = np.maximum((((y - self.centre[:, None]) * self.seen) ** 2).sum(axis=1) / count, _LEAST**2)
-        self.repeats = repeats
 
     def start(self) -> Array:
+        shared = 0.7 * np.sqrt(self.spread2)
         if self.arms == 1:
-            between2 = max(float(self.spread2[0] - (self.noise[self.seen].mean() if self.seen.any() else 0)), 0.0)
-            shared = np.array([math.sqrt(between2)])
-        else:
-            shared = 0.7 * np.sqrt(self.spread2)
+            shared = np.sqrt(np.maximum(self.spread2 - self.noise[self.seen].mean(), 0))
         return np.concatenate((self.centre, shared, np.full(self.arms, math.log(0.2))))
 
     def read(self, vector: Array) -> tuple[Array, Array, Array]:
         mean, shared, log_own = np.split(vector, 3)
-        own = np.exp(np.clip(log_own, -6, 3))
-        # one arm alone cannot tell the two apart; without repeats what is not shared counts as the attempts'
-        return mean, shared, np.where(self.repeats & (self.arms > 1), own, 0.0)
+        return mean, shared, np.where(self.repeats & (self.arms > 1), np.exp(np.clip(log_own, -6, 3)), 0.0)
 
     def loss(self, vector: Array) -> tuple[float, Array]:
         scores, value = self.scores(vector)
@@ -104,40 +105,34 @@ class _Factor:
     def scores(self, vector: Array) -> tuple[Array, float]:
         """Each question's slope in each number (by Fisher's identity), and the log-likelihood.  (questions, 3 arms)"""
         mean, shared, own = self.read(vector)
-        s = shared[:, None]
-        spread = np.where(self.repeats[:, None], self.noise + own[:, None] ** 2, np.maximum(self._rest(shared), 1e-4))
-        variance = np.where(self.seen, spread, 1.0)
+        variance = self._variance(shared, own)
         away = np.where(self.seen, self.y - mean[:, None], 0)
-        load = np.where(self.seen, s, 0)
+        load = np.where(self.seen, shared[:, None], 0)
         precision = 1 + (load**2 / variance).sum(axis=0)
         g = (load * away / variance).sum(axis=0) / precision
         g2 = g**2 + 1 / precision
-        value = -0.5 * (
-            (np.log(variance) * self.seen).sum() + (away**2 / variance).sum() - (g**2 * precision).sum()
-            + np.log(precision).sum()
-        )
-        left = away - load * g
-        by_mean = left / variance
-        by_shared = np.where(self.seen, (away * g - load * g2) / variance, 0)
+        misfit = (np.log(variance) * self.seen).sum() + (away**2 / variance).sum()
+        value = -0.5 * (misfit - (g**2 * precision).sum() + np.log(precision).sum())
         squared = away**2 - 2 * away * load * g + load**2 * g2
         by_variance = np.where(self.seen, (squared / variance - 1) / (2 * variance), 0)
+        by_shared = (away * g - load * g2) / variance
+        by_shared = by_shared - np.where(self.repeats[:, None], 0, by_variance * 2 * load)
         by_own = by_variance * 2 * own[:, None] ** 2
-        inside = (self._rest(shared) > 1e-4) & ~self.repeats[:, None]
-        by_shared = by_shared - np.where(inside, by_variance * 2 * s, 0)
-        return np.concatenate((by_mean, by_shared, by_own)).T, float(value)
-
-    def _rest(self, shared: Array) -> Array:
-        """Without repeats: the whole variance less what is shared."""
-        return (self.spread2 - shared**2)[:, None]
+        return np.concatenate(((away - load * g) / variance, by_shared, by_own)).T, float(value)
 
     def length(self, vector: Array) -> tuple[Array, Array]:
-        """What the counts of tokens say of each question's length: its estimate and the precision of that."""
+        """What the tokens say of each question's length: its estimate and the precision of that.  (questions,) each"""
         mean, shared, own = self.read(vector)
-        spread = np.where(self.repeats[:, None], self.noise + own[:, None] ** 2, np.maximum(self._rest(shared), 1e-4))
-        each = np.where(self.seen, shared[:, None] / np.maximum(spread, _LEAST**2), 0)
+        each = np.where(self.seen, shared[:, None] / self._variance(shared, own), 0)
         precision = (each * shared[:, None]).sum(axis=0)
         total = (each * (self.y - mean[:, None])).sum(axis=0)
         return np.divide(total, precision, out=np.zeros_like(total), where=precision > 0), precision
+
+    def _variance(self, shared: Array, own: Array) -> Array:
+        """Of a question's mean log length at each arm, given the shared length.  (arms, questions)"""
+        rest = np.maximum(self.spread2 - shared**2, _LEAST**2)[:, None]
+        spread = np.where(self.repeats[:, None], self.noise + own[:, None] ** 2, rest)
+        return np.asarray(np.where(self.seen, np.maximum(spread, _LEAST**2), 1.0), dtype=np.float64)
 
 
 def _tie(factor: _Factor, vector: Array, joint: Array) -> float:
@@ -162,7 +157,7 @@ def _with_scale(law: Tokens, mean: float) -> Tokens:
 
 
 def _draws(
-    factor: _Factor, vector: Array, counts: Counts, within: Array, repeats: Array, resampled: Array
+    factor: _Factor, vector: Array, counts: Counts, within: Array, repeats: NDArray[np.bool_], resampled: Array
 ) -> Array:
     """One Newton step of each arm's numbers under each resampled set of questions.  (arms, draws, 4)"""
     scores, _ = factor.scores(vector)

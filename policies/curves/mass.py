@@ -1,6 +1,7 @@
 """The joint distribution over questions of being right and of the crowding of wrong answers.
 
-A question's crowding t follows its chance p of being right: ``log t ~ Normal(centre + slope (p - 1/2), spread)``; a hard
+A question's crowding t follows its chance p of being right:
+``log t ~ Normal(centre + slope (p - 1/2), spread)``; a hard
 question with one tempting wrong answer is another thing than one on which answers scatter. Its three numbers are
 fitted by maximum likelihood over (right, attempts, wrong votes, votes of the most frequent wrong answer).
 
@@ -17,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thinkcap.policies.curves.estimate import Estimate, Prior, estimate
-from thinkcap.policies.curves.grid import CHANCES, CROWDING, project
+from thinkcap.policies.curves.estimate import Estimate, Prior, estimate, scipy_part
+from thinkcap.policies.curves.grid import CHANCES, CROWDING
 from thinkcap.policies.curves.quadrature import Array
 from thinkcap.policies.curves.rightness import Family, Rightness, binomial
 from thinkcap.policies.curves.rows import distinct_rows
@@ -27,7 +28,6 @@ from thinkcap.policies.curves.wrong import top_chance
 __all__ = ["Mass", "Shape", "fit_mass"]
 
 _SHAPE_PRIOR = Prior(np.array([0.0, 0.0, 0.0]), np.array([2.0, 4.0, 0.7]))
-_NODES = 64
 _RANK = 10
 
 
@@ -107,12 +107,13 @@ def fit_mass(
     drawn = rows.weigh(resampled)
     chance_right = binomial(right, made, CHANCES)  # (rows, chances)
     chance_crowd = top_chance(wrong, top)  # (rows, crowding)
-    law = _law(family, rightness.vector)
+    laws = _laws(family, np.concatenate((rightness.vector[None], rightness.draws)))
+    law = laws[0]
     telling = wrong >= 2
 
     def chances(vector: Array) -> Array:
         joint = law[:, None] * _shape(vector).given()
-        return np.log(np.maximum(((chance_right @ joint) * chance_crowd).sum(axis=1), 1e-300))
+        return np.asarray(np.log(np.maximum(((chance_right @ joint) * chance_crowd).sum(axis=1), 1e-300)))
 
     fitted: Estimate | None = None
     if float(weights[telling].sum()) >= 5:
@@ -123,14 +124,16 @@ def fit_mass(
         given = np.full((len(CHANCES), len(CROWDING)), 1 / len(CROWDING)) if shape is None else shape.given()
         joint = law[:, None] * given
         each = weights / np.maximum(((chance_right @ joint) * chance_crowd).sum(axis=1), 1e-300)
-        told: Array = joint * (chance_right.T @ (each[:, None] * chance_crowd))
-        return told / told.sum()
+        told = joint * (chance_right.T @ (each[:, None] * chance_crowd))
+        return np.asarray(told / told.sum(), dtype=np.float64)
 
     whole = mean(law, shape, weights)
+    if not len(drawn):
+        return Mass(whole, np.zeros((0, 1)), np.zeros((1, *whole.shape)), shape)
     moved = np.stack(
         [
             mean(
-                _law(family, rightness.draws[draw]),
+                laws[1 + draw],
                 None if fitted is None else _shape(fitted.draws[draw]),
                 drawn[draw],
             )
@@ -139,10 +142,6 @@ def fit_mass(
     )
     scores, directions = _compress(moved - whole)
     return Mass(whole, scores, directions, shape, fitted is None or fitted.converged)
-
-
-def _law(family: Family, vector: Array) -> Array:
-    return project(*Rightness.read(family, vector.tolist()).nodes(_NODES))
 
 
 def _shape(vector: Array) -> Shape:
@@ -155,9 +154,34 @@ def _compress(moves: Array) -> tuple[Array, Array]:
     Figures are means of smooth tables, to which weight that moves to a neighbouring cell is next to nothing. So the
     largest singular values are taken of the moves added up along both axes, and differenced again.
     """
-    upto = moves.cumsum(axis=1).cumsum(axis=2)
-    left, sizes, right = np.linalg.svd(upto.reshape(len(moves), -1), full_matrices=False)
-    rank = min(_RANK, max(1, int(np.count_nonzero(sizes > 1e-3 * sizes[0]))))
-    directions = right[:rank].reshape(rank, *moves.shape[1:])
-    directions = np.diff(np.diff(directions, axis=1, prepend=0), axis=2, prepend=0)
-    return left[:, :rank] * sizes[:rank], directions
+    upto = moves.cumsum(axis=1).cumsum(axis=2).reshape(len(moves), -1)
+    squares, left = np.linalg.eigh(upto @ upto.T)  # a small matrix: there are fewer draws than cells
+    rank = min(_RANK, max(1, int(np.count_nonzero(squares > 1e-6 * squares[-1]))))
+    scores = left[:, ::-1][:, :rank] * np.sqrt(np.maximum(squares[::-1][:rank], 0))
+    size = np.maximum((scores**2).sum(axis=0), 1e-30)
+    directions = (scores.T @ upto / size[:, None]).reshape(rank, *moves.shape[1:])
+    return scores, np.diff(np.diff(directions, axis=1, prepend=0), axis=2, prepend=0)
+
+
+def _laws(family: Family, vectors: Array) -> Array:
+    """The law of the chance of being right under each vector, on :data:`CHANCES`, means kept.  (vectors, chances)
+
+    A cell's weight goes to its two ends as its own mean says, from the Beta's distribution function and that of its
+    first moment, ``x Beta(a, b) = mean Beta(a + 1, b)``.
+    """
+    laws = [Rightness.read(family, vector.tolist()) for vector in vectors]
+    a, b, scale, zero, one = (
+        np.array([getattr(law, name) for law in laws])[:, None] for name in ("a", "b", "scale", "zero", "one")
+    )
+    below = np.minimum(CHANCES / scale, 1)
+    incomplete = scipy_part("special").betainc
+    weight = np.diff(incomplete(a, b, below), axis=1)
+    moment = np.diff(incomplete(a + 1, b, below), axis=1) * a / (a + b) * scale
+    upper = np.clip((moment - CHANCES[:-1] * weight) / np.diff(CHANCES), 0, weight)
+    found = np.zeros((len(laws), len(CHANCES)))
+    found[:, :-1] += weight - upper
+    found[:, 1:] += upper
+    found *= 1 - zero - one
+    found[:, 0] += zero[:, 0]
+    found[:, -1] += one[:, 0]
+    return np.asarray(found / found.sum(axis=1, keepdims=True), dtype=np.float64)

@@ -34,6 +34,7 @@ _Positive = Annotated[float, Field(gt=0, le=1e15)]
 _Amount = Annotated[float, Field(ge=0, le=1e15)]
 _Number = Annotated[float, Field(ge=-1e15, le=1e15)]
 _Whole = Annotated[int, Field(ge=0, le=2**53)]
+_Count = Annotated[int, Field(ge=1, le=10**9)]
 _Name = Annotated[str, Field(min_length=1, max_length=1000)]
 _Line = Annotated[str, Field(max_length=2000)]
 _Rows = list[list[_Number]]
@@ -116,9 +117,9 @@ class _Arm(_Part):
     price: _Price
     means: _Rows
     measured: Annotated[list[_Measured], Field(max_length=1000)]
-    questions: Annotated[int, Field(ge=1)]
-    attempts: Annotated[int, Field(ge=1)]
-    most: Annotated[int, Field(ge=1)]
+    questions: _Count
+    attempts: _Count
+    most: _Count
     converged: bool
 
 
@@ -135,8 +136,8 @@ class _Curve(_Part):
     source: str
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     price_date: Annotated[str, Field(max_length=100)] | None
-    questions: Annotated[int, Field(ge=1)]
-    seed: int
+    questions: _Count
+    seed: Annotated[int, Field(ge=0, le=2**63)]
     bound: _Share | None
     residual: Annotated[float, Field(ge=-2.1, le=2.1)]
     notes: Annotated[list[_Line], Field(max_length=10_000)]
@@ -235,9 +236,7 @@ def _arm_out(curve: ArmCurve) -> dict[str, Any]:
         "loading": curve.loading,
         "silent": curve.silent,
         "votes": curve.votes,
-        "tokens": {
-            name: getattr(law, name) for name in ("mean", "shared", "own", "within", "tie", "most", "scale")
-        },
+        "tokens": {name: getattr(law, name) for name in ("mean", "shared", "own", "within", "tie", "most", "scale")},
         "token_draws": curve.token_draws.tolist(),
         "price": {
             name: getattr(price, name) for name in ("base_nusd", "input_nusd", "output_nusd", "mean_nusd", "error")

@@ -2,8 +2,8 @@
 
 ``log T = mean + shared g + own h + within e``, all three standard normal: g is the question's length and common to all
 arms, h is the question's at this arm, e is the attempt's. The question's length is correlated with its difficulty
-(``g`` with the ``b`` of :mod:`thinkcap.policies.curves.difficulty`). Given the question, length says nothing about being
-right: that sign differs from one recording to the next.
+(``g`` with the ``b`` of :mod:`thinkcap.policies.curves.difficulty`). Given the question, length says nothing about
+being right: that sign differs from one recording to the next.
 """
 
 from __future__ import annotations

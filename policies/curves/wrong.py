@@ -6,9 +6,9 @@ t: one wrong answer draws nearly all of them, and beats the right one where that
 scatter, and the right one wins with few votes. How t varies over questions is fitted; see
 :mod:`thinkcap.policies.curves.mass`.
 
-Everything here is exact. With ``c_m(x)`` the coefficient of z^m in ``exp(t sum over i < x of z^i / i)``, the chance that
-m wrong answers leave none with x votes or more is ``c_m(x) / c_m(infinity)`` (cycle index of the Ewens distribution;
-Arratia, Barbour and Tavare 2003, section 2.1).
+Everything here is exact. With ``c_m(x)`` the coefficient of z^m in ``exp(t sum over i < x of z^i / i)``, the chance
+that m wrong answers leave none with x votes or more is ``c_m(x) / c_m(infinity)`` (the cycle index of the Ewens
+distribution; Arratia, Barbour and Tavare 2003, section 2.1).
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def limit_table(silent: float) -> Array:
 @lru_cache(maxsize=1)
 def top_share() -> Array:
     """The expected share of the most frequent wrong answer among all wrong ones.  (crowding,)"""
-    return 1 - _largest()[:, :-1].mean(axis=1)
+    return np.asarray(1 - _largest()[:, :-1].mean(axis=1), dtype=np.float64)
 
 
 @lru_cache(maxsize=1)

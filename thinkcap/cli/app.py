@@ -46,6 +46,7 @@ def _register() -> None:
     from thinkcap.cli.evaluate import evaluate
     from thinkcap.cli.importing import import_
     from thinkcap.cli.laws import laws
+    from thinkcap.cli.fit import fit
     from thinkcap.cli.ledger import ledger
     from thinkcap.cli.plan import plan
     from thinkcap.cli.record import record
@@ -56,6 +57,7 @@ def _register() -> None:
     app.command("solve")(solve)
     app.command("record")(record)
     app.command("import")(import_)
+    app.command("fit")(fit)
     app.command("replay")(replay)
     app.command("evaluate")(evaluate)
     app.command("plan")(plan)

@@ -1,0 +1,147 @@
+"""``thinkcap fit``: a curve from recorded attempts, and what it says."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from thinkcap.cli.options import JsonOption
+from thinkcap.cli.recorded import (
+    ChosenArmOption,
+    DatasetOption,
+    IntersectOption,
+    PriceOption,
+    RecordingArgument,
+    RepriceOption,
+    read_recording,
+)
+from thinkcap.cli.show import bar, print_json, table
+from thinkcap.policies.money import NANO
+
+if TYPE_CHECKING:
+    from thinkcap.policies.curves import ArmCurve, Curve
+    from thinkcap.policies.interval import Interval
+
+__all__ = ["fit"]
+
+
+def fit(
+    recording: RecordingArgument = None,
+    dataset: DatasetOption = None,
+    arm: ChosenArmOption = None,
+    intersect: IntersectOption = False,
+    reprice: RepriceOption = None,
+    price: PriceOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the curve to this file, as JSON.", metavar="FILE")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw it to this file: .png, .svg or .pdf.", metavar="FILE")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the folds and of the resampled questions.", min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit a test-time scaling curve: what each arm's attempts buy, at what cost, and where that ends.
+
+    Prints what it found, with 95 % intervals over questions, and what to record next.
+    """
+    from thinkcap.policies.curves import Curve
+
+    found = read_recording(recording, dataset=dataset, arms=arm, intersect=intersect, reprice=reprice, price=price)
+    with bar("fitting", len(found.arms)) as show:
+        curve = Curve.fit(
+            found,
+            arms=None if arm is None else [found.find_arm(label).label for label in arm],
+            seed=seed,
+            price_date=found.price_date,
+            progress=lambda done, total: show(done, total, None),
+        )
+    if output is not None:
+        curve.save(output)
+    if plot is not None:
+        curve.plot(plot)
+    notes = [*found.notes, *curve.notes]
+    if as_json:
+        for note in notes:
+            warnings.warn(note, stacklevel=2)  # on standard error, beside the JSON
+        print_json(_json(curve))
+        return
+    _show(curve, notes)
+
+
+def _show(curve: Curve, notes: list[str]) -> None:
+    columns = ["arm", "questions", "one attempt", "votes come to", "any of 2n", "tokens, p95", "$ / attempt", "family"]
+    rows = []
+    for arm in curve.arms:
+        label = arm.arm.label
+        law = arm.tokens
+        rows.append(
+            [
+                label,
+                f"{arm.questions:,} x {arm.most}",
+                _points(curve.interval(label)),
+                _votes(curve, arm),
+                _points(curve.interval(label, 2 * arm.most, how="verified")),
+                f"{law.median:,.0f}, {law.quantile(0.95):,.0f}",
+                f"{arm.nusd() / NANO:.3g}",
+                arm.rightness.family,
+            ]
+        )
+    said = [advice.text for advice in curve.advice[:3]]
+    caption = "\n".join([*notes, *(f"to record next: {text}" for text in said)])
+    table("curve", columns, rows, caption)
+
+
+def _votes(curve: Curve, arm: ArmCurve) -> str:
+    if not arm.votes:
+        return "-"
+    best = curve.more_votes_hurt(arm.arm.label)
+    text = _points(curve.plateau(arm.arm.label))
+    return text if best is None else f"{text}, best with {best}"
+
+
+def _points(interval: Interval) -> str:
+    return f"{interval.mean:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
+def _json(curve: Curve) -> dict[str, Any]:
+    return {
+        "source": curve.source,
+        "fingerprint": curve.fingerprint,
+        "questions": curve.questions,
+        "converged": curve.converged,
+        "price_date": curve.price_date,
+        "residual_correlation": curve.residual,
+        "arms": [_arm_json(curve, arm) for arm in curve.arms],
+        "advice": [{"arm": one.arm, "questions": list(one.questions), "text": one.text} for one in curve.advice],
+    }
+
+
+def _arm_json(curve: Curve, arm: ArmCurve) -> dict[str, Any]:
+    label = arm.arm.label
+    law = arm.tokens
+    return {
+        "arm": label,
+        "questions": arm.questions,
+        "attempts": arm.attempts,
+        "converged": arm.converged,
+        "family": arm.rightness.family,
+        "held_out": {choice.rightness.family: choice.held_out for choice in arm.choices},
+        "once": _figures(curve.interval(label)),
+        "vote_plateau": _figures(curve.plateau(label)) if arm.votes else None,
+        "best_votes": curve.more_votes_hurt(label) if arm.votes else None,
+        "wrong_share": arm.wrong_share if arm.votes else None,
+        "coverage": {"attempts": 2 * arm.most, **_figures(curve.interval(label, 2 * arm.most, how="verified"))},
+        "coverage_plateau": _figures(curve.plateau(label, how="verified")),
+        "tokens_median": law.median,
+        "tokens_p95": law.quantile(0.95),
+        "usd": arm.nusd() / NANO,
+        "loading": arm.loading,
+    }
+
+
+def _figures(interval: Interval) -> dict[str, float]:
+    return {"accuracy": interval.mean, "low": interval.low, "high": interval.high}
