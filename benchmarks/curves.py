@@ -1,9 +1,9 @@
 """Curves against what they were fitted on, and planted curves against their intervals.
 
-``python benchmarks/curves.py FILE [--dataset D] [--arm ARM ...]`` prints for each arm the held-out log-likelihood of each
-family relative to the beta family (per question), and how far the curve's votes and coverage are from the recorded
-ones, exactly counted. ``python benchmarks/curves.py --planted 200`` fits so many planted recordings and prints how often
-each 95 % interval holds the truth, its median width, and the figures' bias and spread.
+``python benchmarks/curves.py FILE [--dataset D] [--arm ARM ...]`` prints for each arm the held-out log-likelihood of
+each family relative to the beta family (per question), and how far the curve's votes and coverage are from the
+recorded ones, exactly counted. ``python benchmarks/curves.py --planted 200`` fits so many planted recordings and prints
+how often each 95 % interval holds the truth, its median width, and the figures' bias and spread.
 """
 
 from __future__ import annotations
