@@ -84,6 +84,8 @@ def plant(laws: Sequence[Planted], questions: int, attempts: int, seed: int) -> 
         verified=np.full(size, -1, dtype=np.int8),
         answer=answer.astype(np.int32),
         input_tokens=np.full(size, _INPUT, dtype=np.int64),
+        cached_tokens=np.full(size, -1, dtype=np.int64),
+        cache_write_tokens=np.full(size, -1, dtype=np.int64),
         output_tokens=tokens.astype(np.int64),
         cost_nusd=np.rint(per_token[arm] * (tokens + _INPUT / 4)).astype(np.int64),
         latency_s=np.full(size, np.nan),

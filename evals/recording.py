@@ -136,12 +136,15 @@ class Recording:
         low, high = np.searchsorted(inside, np.int32(arm)), np.searchsorted(inside, np.int32(arm), side="right")
         return slice(first + int(low), first + int(high))
 
-    def repriced(self, cost_of: Callable[[Arm], Callable[[Usage], int]], note: str) -> Recording:
+    def repriced(
+        self, cost_of: Callable[[Arm], Callable[[Usage], int]], note: str, *, price_date: str | None = None
+    ) -> Recording:
         """The same attempts at other prices; a call that failed without tokens keeps its cost.
 
         Args:
             cost_of: for an arm, what so many tokens cost in nano-dollars.
             note: says which prices they are.
+            price_date: their date; None where they have none.
 
         Raises:
             BadInput: where prompt tokens are not recorded, so that no price can be put on them.
@@ -162,7 +165,7 @@ class Recording:
                     strict=True,
                 )
             ]
-        return replace(self, cost_nusd=cost, notes=(*self.notes, note))
+        return replace(self, cost_nusd=cost, price_date=price_date, notes=(*self.notes, note))
 
     def grades(self) -> tuple[NDArray[np.float64], ...]:
         """For each question the mean grade of each of its answers (0 to 1); NaN where never graded."""

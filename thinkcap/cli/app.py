@@ -44,9 +44,9 @@ def _root(
 def _register() -> None:
     from thinkcap.cli.demo import demo
     from thinkcap.cli.evaluate import evaluate
+    from thinkcap.cli.fit import fit
     from thinkcap.cli.importing import import_
     from thinkcap.cli.laws import laws
-    from thinkcap.cli.fit import fit
     from thinkcap.cli.ledger import ledger
     from thinkcap.cli.plan import plan
     from thinkcap.cli.record import record

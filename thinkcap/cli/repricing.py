@@ -38,4 +38,4 @@ def repriced(recording: Recording, day: str, own: Sequence[str] | None) -> Recor
     def cost_of(arm: Arm) -> Callable[[Usage], int]:
         return book.lookup(arm.model).cost
 
-    return recording.repriced(cost_of, f"priced anew, as of {on.isoformat()}")
+    return recording.repriced(cost_of, f"priced anew, as of {on.isoformat()}", price_date=on.isoformat())
