@@ -92,6 +92,18 @@ def test_intervals_cover_and_means_are_unbiased() -> None:
     assert abs(np.mean([interval.mean for interval in intervals]) - 0.3) < 4 * spread
 
 
+def test_the_interval_covers_what_it_says() -> None:
+    """Over 1,000 simulated sets of 300 questions, 95 % intervals hold the true mean in 93 % to 97 % of them."""
+    draws = np.random.default_rng(2)
+    covered = 0
+    for seed in range(1000):
+        kind, share = draws.random(300), draws.beta(2, 1, 300)
+        values = np.where(kind < 0.5, 1.0, np.where(kind < 0.58, 0.0, share))
+        interval = bootstrap_mean(values, replicates=500, seed=seed)
+        covered += interval.low <= 0.5 + 0.42 * 2 / 3 <= interval.high
+    assert 0.93 <= covered / 1000 <= 0.97
+
+
 @pytest.mark.parametrize(
     ("values", "options", "says"),
     [
