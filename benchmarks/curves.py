@@ -16,6 +16,8 @@ import numpy as np
 
 from thinkcap.evals import Planted, Recording, load_recording, majority_accuracy, pass_at_k, plant
 from thinkcap.policies.curves import ArmCurve, Curve, Rightness, Shape
+from thinkcap.policies.curves.grid import project
+from thinkcap.policies.curves.wrong import limit_table, vote_table
 from thinkcap.policies.interval import Interval
 
 PLANTED = (
@@ -24,7 +26,8 @@ PLANTED = (
     (Planted("beta, 40 questions", Rightness("beta", 0.8, 0.3), Shape(0.0, 1.5, 1.0)), 40, 16),
     (Planted("inflated, n = 6", Rightness("inflated", 3.0, 1.0, 1.0, 0.05, 0.1)), 150, 6),
 )
-LARGE = 20_000
+LARGE = 400_000
+SEED = 10_000
 
 
 def compare(recording: Recording, arms: list[str] | None) -> None:
@@ -63,15 +66,27 @@ def figures(arm: ArmCurve, attempts: int, cap: int) -> dict[str, Interval]:
     }
 
 
+def true_figures(law: Planted, attempts: int, cap: int) -> dict[str, float]:
+    """What the law itself comes to: sums over the curves' grid, and under a cap a very large recording."""
+    joint = project(*law.rightness.nodes(128))[:, None] * law.shape.given()
+    large = plant([law], LARGE, 1, seed=1)
+    return {
+        "one attempt": law.rightness.mean,
+        "vote of 5": float((joint * vote_table(5, 0.0)).sum()),
+        f"vote of {attempts}": float((joint * vote_table(attempts, 0.0)).sum()),
+        "plateau": float((joint * limit_table(0.0)).sum()),
+        "any of 5": float(law.rightness.coverage(5)),
+        f"any of {attempts}": float(law.rightness.coverage(attempts)),
+        f"one under {cap} tokens": float(np.mean((large.correct == 1) & (large.output_tokens <= cap))),
+    }
+
+
 def cover(law: Planted, questions: int, attempts: int, repeats: int) -> None:
     """Print how often the intervals hold what a very large recording of the same law comes to."""
     cap = round(1.5 * float(np.exp(law.tokens[0])))
-    large = Curve.fit(plant([law], LARGE, attempts, seed=10**6)).arm()
-    truth = {what: interval.mean for what, interval in figures(large, attempts, cap).items()}
-    truth["one attempt"] = law.rightness.mean
-    truth["any of 5"] = float(law.rightness.coverage(5))
+    truth = true_figures(law, attempts, cap)
     found = defaultdict(list)
-    for seed in range(repeats):
+    for seed in range(SEED, SEED + repeats):
         arm = Curve.fit(plant([law], questions, attempts, seed=seed)).arm()
         for what, interval in figures(arm, attempts, cap).items():
             found[what].append(interval)

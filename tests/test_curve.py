@@ -360,3 +360,21 @@ def test_a_picture_is_drawn(curve: Curve, tmp_path: Path) -> None:
     assert (tmp_path / "curve.svg").read_text().startswith("<?xml")
     with pytest.raises(BadInput, match="picture cannot be written"):
         curve.plot(tmp_path / "curve.nothing")
+
+
+def test_wrong_answers_in_common(recording: Recording, curve: Curve) -> None:
+    """Two wrong answers agree as often as the recording's pairs do; always if all are one, and unknown if none can."""
+    low, high = curve.agreement
+    assert low[1] == high[0]
+    rows = [recording.answer[recording.rows(place, 0)] for place in range(len(recording.questions))]
+    wrong = [answers[answers > 0] for answers in rows]
+    shares = [
+        (sum(int((answers == one).sum()) for one in answers) - len(answers)) / (len(answers) * (len(answers) - 1))
+        for answers in wrong
+        if len(answers) > 1
+    ]
+    assert low[0] == pytest.approx(np.mean(shares))
+    same = replace(recording, answer=np.where(recording.correct == 1, 0, 1).astype(np.int32))
+    assert Curve.fit(same).agreement == ((1.0, 1.0), (1.0, 1.0))
+    apart = replace(recording, answer=(recording.attempt + 1).astype(np.int32))
+    assert Curve.fit(apart).agreement[0][0] is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thinkcap.policies.curves.advice import Advice
+from thinkcap.policies.curves.agreement import Agreement
 from thinkcap.policies.curves.arm import ArmCurve, Choice, How, Measured
 from thinkcap.policies.curves.contract import check_curve
 from thinkcap.policies.curves.curve import Curve, Prediction
@@ -15,6 +16,7 @@ from thinkcap.policies.curves.tokens import Tokens
 
 __all__ = [
     "Advice",
+    "Agreement",
     "ArmCurve",
     "Belief",
     "Choice",

@@ -235,18 +235,24 @@ def _tries(attempts: int, finish: float) -> Array:
 def around(value: float, draws: Array, questions: int) -> Interval:
     """A share of questions with its 95 % interval, from the spread of its draws on the log-odds scale.
 
-    Student's factor widens it for few questions. At an accuracy of 0 or 1 the spread says nothing; there the interval
-    is that of no exception among so many questions (the rule of three).
+    Each side has its own spread, since near 0 and 1 there is more room on one of them; Student's factor widens both for
+    few questions. At an accuracy of 0 or 1 the spread says nothing; there the interval is that of no exception among so
+    many questions (the rule of three).
     """
     edge = 0.5 / max(questions, 1)
-    held = min(max(value, edge), 1 - edge)
-    deviation = float(np.sqrt(np.mean((draws - value) ** 2))) / (held * (1 - held))
-    reach = t_factor(_LEVEL, questions - 1) * deviation
-    odds = math.log(held / (1 - held))
-    low, high = (1 / (1 + math.exp(-(odds + sign * reach))) for sign in (-1, 1))
+    away = _log_odds(draws, edge) - _log_odds(np.array(value), edge)
+    reach = t_factor(_LEVEL, questions - 1)
+    below, above = (reach * math.sqrt(2 * float(np.mean(np.minimum(sign * away, 0) ** 2))) for sign in (1, -1))
+    odds = float(_log_odds(np.array(value), edge))
+    low, high = 1 / (1 + math.exp(below - odds)), 1 / (1 + math.exp(-above - odds))
     three = 1 - (1 - _LEVEL) ** (1 / max(questions, 1))
     if value <= edge:
         high = max(high, three)
     if value >= 1 - edge:
         low = min(low, 1 - three)
     return Interval(value, min(low, value), max(high, value))
+
+
+def _log_odds(shares: Array, edge: float) -> Array:
+    held = np.clip(shares, edge, 1 - edge)
+    return np.asarray(np.log(held / (1 - held)), dtype=np.float64)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from thinkcap.policies.curves.advice import Advice
+from thinkcap.policies.curves.agreement import Agreement
 from thinkcap.policies.curves.arm import ArmCurve, How, Measured
 from thinkcap.policies.curves.counts import fingerprint
 from thinkcap.policies.curves.difficulty import Belief
@@ -72,6 +73,8 @@ class Curve:
         bound: upper 95 % bound of the best arm's share of questions whose most frequent answer is right: no plateau
             of votes is quoted above it; None where votes have no meaning.
         residual: the largest correlation of two arms that the shared difficulty does not explain.
+        agreement: for each pair of arms, in their order, the chance that two wrong answers to one question are the same
+            answer; None where the recording does not tell.
         notes: what was left out or did not go well, a line each.
         advice: what to record next, the widest interval first.
     """
@@ -84,6 +87,7 @@ class Curve:
     seed: int
     bound: float | None
     residual: float
+    agreement: Agreement
     notes: tuple[str, ...]
     advice: tuple[Advice, ...]
 
@@ -119,6 +123,7 @@ class Curve:
             seed=seed,
             bound=parts.bound,
             residual=parts.residual,
+            agreement=parts.agreement,
             notes=parts.notes,
             advice=parts.advice,
         )

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from thinkcap.policies.curves.advice import Advice, advise
+from thinkcap.policies.curves.agreement import Agreement, agreement
 from thinkcap.policies.curves.arm import ArmCurve, Choice, around
 from thinkcap.policies.curves.counts import Counts, count
 from thinkcap.policies.curves.difficulty import coupling, fit_loadings, residual_correlation
-from thinkcap.policies.curves.families import Fitted, fit_families
+from thinkcap.policies.curves.families import Families, fit_families
 from thinkcap.policies.curves.lengths import Lengths, fit_lengths
 from thinkcap.policies.curves.mass import Mass, fit_mass
 from thinkcap.policies.curves.measured import measure, mode_right
@@ -40,6 +41,7 @@ class Parts:
         arms: one curve an arm.
         bound: upper 95 % bound of the best arm's share of questions whose most frequent answer is right.
         residual: see :func:`residual_correlation`.
+        agreement: see :data:`Agreement`.
         advice: what to record next.
         notes: what was left out or did not go well, a line each.
     """
@@ -47,6 +49,7 @@ class Parts:
     arms: tuple[ArmCurve, ...]
     bound: float | None
     residual: float
+    agreement: Agreement
     advice: tuple[Advice, ...]
     notes: tuple[str, ...]
 
@@ -72,20 +75,15 @@ def fit_parts(
     _refuse_too_little(recording.source, counts)
     resampled = _resample(counts, seed)
     notes: list[str] = []
-    fitted: list[Fitted] = []
-    choices: list[tuple[Choice, ...]] = []
+    fitted: list[Families] = []
     masses: list[Mass] = []
     voting = [_votes(counts, place) for place in range(len(counts.arms))]
     for place in range(len(counts.arms)):
-        families = fit_families(counts.right[place], counts.made[place], counts.unit, resampled, seed)
-        fitted.append(families[0])
-        choices.append(tuple(_choice(family) for family in families))
-        masses.append(_mass(counts, place, voting[place], families[0], resampled))
+        fitted.append(fit_families(counts.right[place], counts.made[place], counts.unit, resampled, seed))
+        masses.append(_mass(counts, place, voting[place], fitted[place], resampled))
         if progress is not None:
             progress(place + 1, len(counts.arms))
     fitted, masses = _settle_size(counts, voting, fitted, masses, resampled, notes)
-    for place, family in enumerate(fitted):
-        choices[place] = (_choice(family), *choices[place][1:])
     loadings, joint, _ = fit_loadings(counts.right, counts.made, [mass.chances for mass in masses])
     couplings = [coupling(mass.chances, loading) for mass, loading in zip(masses, loadings, strict=True)]
     residual = residual_correlation(counts.right, counts.made, couplings, seed)
@@ -93,11 +91,18 @@ def fit_parts(
         notes.append(f"two arms have more in common than one difficulty explains: correlation {residual:+.2f}")
     lengths = fit_lengths(counts, joint, resampled)
     curves = tuple(
-        _arm(counts, place, choices[place], masses[place], loadings[place], lengths, voting[place], fitted, resampled)
+        _arm(counts, place, fitted[place], masses[place], loadings[place], lengths, voting[place], resampled)
         for place in range(len(counts.arms))
     )
     notes += _notes(counts, curves)
-    return Parts(curves, _bound(counts, voting, resampled), residual, advise(counts, curves), tuple(notes))
+    return Parts(
+        arms=curves,
+        bound=_bound(counts, voting, resampled),
+        residual=residual,
+        agreement=agreement(recording, counts.arms),
+        advice=advise(counts, curves),
+        notes=tuple(notes),
+    )
 
 
 def _refuse_too_little(source: str, counts: Counts) -> None:
@@ -129,27 +134,21 @@ def _votes(counts: Counts, place: int) -> bool:
     return pairs > 0 and int(counts.agreeing[place].sum()) >= pairs / 2
 
 
-def _choice(family: Fitted) -> Choice:
-    return Choice(Rightness.read(family.family, family.estimate.vector.tolist()), family.held_out)
-
-
-def _mass(counts: Counts, place: int, votes: bool, family: Fitted, resampled: Array) -> Mass:
+def _mass(counts: Counts, place: int, votes: bool, families: Families, resampled: Array) -> Mass:
     columns = (counts.right, counts.made, counts.wrong, counts.top)
     voting = counts.votes if votes else np.zeros_like(counts.votes)
-    found = fit_mass(
-        family.family, family.estimate, np.stack([each[place] for each in columns], axis=1), voting, resampled
-    )
+    found = fit_mass(families, np.stack([each[place] for each in columns], axis=1), voting, resampled)
     return replace(found, scores=_rounded(found.scores), directions=_rounded(found.directions))
 
 
 def _settle_size(
     counts: Counts,
     voting: Sequence[bool],
-    fitted: list[Fitted],
+    fitted: list[Families],
     masses: list[Mass],
     resampled: Array,
     notes: list[str],
-) -> tuple[list[Fitted], list[Mass]]:
+) -> tuple[list[Families], list[Mass]]:
     """How much questions differ, at arms that were asked each once: what the arms have in common says it."""
     once = [place for place in range(len(fitted)) if not _repeats(counts, place)]
     if not once:
@@ -162,10 +161,10 @@ def _settle_size(
     for size in _SIZES:
         these, those = list(fitted), list(masses)
         for place in once:
-            estimate = fitted[place].estimate
-            moved = replace(estimate, vector=estimate.vector.copy(), draws=estimate.draws.copy())
+            (alone,) = fitted[place].fits
+            moved = replace(alone.estimate, vector=alone.estimate.vector.copy(), draws=alone.estimate.draws.copy())
             moved.vector[1] = moved.draws[:, 1] = size
-            these[place] = replace(fitted[place], estimate=moved)
+            these[place] = replace(fitted[place], fits=(replace(alone, estimate=moved),))
             those[place] = _mass(counts, place, voting[place], these[place], resampled[:0])
         told = fit_loadings(counts.right, counts.made, [mass.chances for mass in those])[2]
         tried.append((told, these))
@@ -178,19 +177,20 @@ def _settle_size(
 def _arm(
     counts: Counts,
     place: int,
-    choices: tuple[Choice, ...],
+    families: Families,
     mass: Mass,
     loading: float,
     lengths: Lengths,
     votes: bool,
-    fitted: Sequence[Fitted],
     resampled: Array,
 ) -> ArmCurve:
     means = np.stack([counts.average(sums, resampled)[:, place] for sums in (counts.nusd, counts.tokens)], axis=1)
     missed = int((counts.made[place] - counts.right[place]).sum())
     return ArmCurve(
         arm=counts.arms[place],
-        choices=choices,
+        choices=tuple(
+            Choice(Rightness.read(fit.family, fit.estimate.vector.tolist()), fit.held_out) for fit in families.fits
+        ),
         mass=mass,
         loading=loading,
         silent=float(counts.silent[place].sum()) / missed if missed else 0.0,
@@ -203,7 +203,7 @@ def _arm(
         questions=int(np.count_nonzero(counts.made[place])),
         attempts=int(counts.tried[place].sum()),
         most=int(counts.made[place].max()),
-        converged=fitted[place].estimate.converged and mass.converged and lengths.converged,
+        converged=families.fits[0].estimate.converged and mass.converged and lengths.converged,
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thinkcap.policies.curves.estimate import Estimate, Prior, estimate, scipy_part
+from thinkcap.policies.curves.families import Families
 from thinkcap.policies.curves.grid import CHANCES, CROWDING
 from thinkcap.policies.curves.quadrature import Array
 from thinkcap.policies.curves.rightness import Family, Rightness, binomial
@@ -88,13 +89,11 @@ class Mass:
         return moved
 
 
-def fit_mass(
-    family: Family, rightness: Estimate, counts: NDArray[np.int64], voting: NDArray[np.bool_], resampled: Array
-) -> Mass:
+def fit_mass(families: Families, counts: NDArray[np.int64], voting: NDArray[np.bool_], resampled: Array) -> Mass:
     """Fit the shape of wrong answers, and average what the counts say of each question.
 
     Args:
-        family, rightness: the fitted distribution of the chance of being right.
+        families: the fitted distributions of the chance of being right.
         counts: right, attempts, wrong votes, votes of the most frequent wrong answer.  (questions, 4)
         voting: whose wrong answers were counted.  (questions,)
         resampled: weights of the questions in each resampled set.  (draws, questions)
@@ -107,8 +106,7 @@ def fit_mass(
     drawn = rows.weigh(resampled)
     chance_right = binomial(right, made, CHANCES)  # (rows, chances)
     chance_crowd = top_chance(wrong, top)  # (rows, crowding)
-    laws = _laws(family, np.concatenate((rightness.vector[None], rightness.draws)))
-    law = laws[0]
+    law, drawn_laws = _laws(families)
     telling = wrong >= 2
 
     def chances(vector: Array) -> Array:
@@ -133,7 +131,7 @@ def fit_mass(
     moved = np.stack(
         [
             mean(
-                laws[1 + draw],
+                drawn_laws[draw],
                 None if fitted is None else _shape(fitted.draws[draw]),
                 drawn[draw],
             )
@@ -163,13 +161,25 @@ def _compress(moves: Array) -> tuple[Array, Array]:
     return scores, np.diff(np.diff(directions, axis=1, prepend=0), axis=2, prepend=0)
 
 
-def _laws(family: Family, vectors: Array) -> Array:
-    """The law of the chance of being right under each vector, on :data:`CHANCES`, means kept.  (vectors, chances)
+def _laws(families: Families) -> tuple[Array, Array]:
+    """The law of the chance of being right, on :data:`CHANCES`, and that of each resampled set.  (draws, chances)"""
+    chosen = families.fits[0]
+    drawn = np.empty((len(chosen.estimate.draws), len(CHANCES)))
+    for place, fit in enumerate(families.fits):
+        wins = families.winner == place
+        drawn[wins] = _on_grid(fit.family, fit.estimate.draws[wins])
+    return _on_grid(chosen.family, chosen.estimate.vector[None])[0], drawn
+
+
+def _on_grid(family: Family, vectors: Array) -> Array:
+    """The law under each vector, on :data:`CHANCES`, means kept.  (vectors, chances)
 
     A cell's weight goes to its two ends as its own mean says, from the Beta's distribution function and that of its
     first moment, ``x Beta(a, b) = mean Beta(a + 1, b)``.
     """
     laws = [Rightness.read(family, vector.tolist()) for vector in vectors]
+    if not laws:
+        return np.empty((0, len(CHANCES)))
     a, b, scale, zero, one = (
         np.array([getattr(law, name) for law in laws])[:, None] for name in ("a", "b", "scale", "zero", "one")
     )

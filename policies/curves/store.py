@@ -140,6 +140,7 @@ class _Curve(_Part):
     seed: Annotated[int, Field(ge=0, le=2**63)]
     bound: _Share | None
     residual: Annotated[float, Field(ge=-2.1, le=2.1)]
+    agreement: list[list[_Share | None]]
     notes: Annotated[list[_Line], Field(max_length=10_000)]
     advice: Annotated[list[_Advice], Field(max_length=10_000)]
     arms: Annotated[list[_Arm], Field(min_length=1, max_length=10_000)]
@@ -261,6 +262,8 @@ def _fields(curve: _Curve, path: str | Path) -> dict[str, Any]:
     labels = [arm.label for arm in curve.arms]
     if len(set(labels)) < len(labels):
         raise BadInput(f"{path} is no curve: an arm is in it twice")
+    if [len(row) for row in curve.agreement] != [len(labels)] * len(labels):
+        raise BadInput(f"{path} is no curve: agreement does not have a row and a column an arm")
     return {
         "arms": tuple(_arm_in(arm, path) for arm in curve.arms),
         "source": curve.source,
@@ -270,6 +273,7 @@ def _fields(curve: _Curve, path: str | Path) -> dict[str, Any]:
         "seed": curve.seed,
         "bound": curve.bound,
         "residual": curve.residual,
+        "agreement": tuple(tuple(row) for row in curve.agreement),
         "notes": tuple(curve.notes),
         "advice": tuple(
             Advice(one.arm, one.half_width, one.by_questions, tuple(one.questions), one.text) for one in curve.advice

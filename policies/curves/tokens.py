@@ -20,8 +20,8 @@ __all__ = ["FINISH", "Tokens"]
 FINISH: Array = np.linspace(0, 1, 11)
 """The chances to finish under a cap that tables are made for."""
 
-_LEFT = normal_quantile(np.array([0.1, 0.3, 0.5, 0.7, 0.9]))
-_LEFT = _LEFT / math.sqrt(float((_LEFT**2).mean()))  # five equally likely points of standard deviation 1
+_LEFT, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # the lengths that questions of one difficulty have
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +65,18 @@ class Tokens:
         return float(normal_cdf((_log(cap) - self.mean) / self.deviation))
 
     def by_difficulty(self, cap: float) -> Array:
-        """The chance to finish, at each difficulty and each of five lengths questions of it have.  (difficulties, 5)"""
-        return normal_cdf((_log(cap) - self._mean_log()) / self.within)
+        """The chance to finish, at each difficulty.  (difficulties,)"""
+        return np.asarray(self._finishing(cap) @ _WEIGHTS, dtype=np.float64)
 
     def finish_weights(self, cap: float) -> Array:
         """How likely each of :data:`FINISH` is at each difficulty; means are kept.  (difficulties, finish)"""
-        chance = self.by_difficulty(cap)
+        chance = self._finishing(cap)
         place = np.minimum((chance * (len(FINISH) - 1)).astype(np.int64), len(FINISH) - 2)
         upper = (chance - FINISH[place]) / (FINISH[1] - FINISH[0])
         found = np.zeros((len(chance), len(FINISH)))
         rows = np.broadcast_to(np.arange(len(chance))[:, None], place.shape)
-        np.add.at(found, (rows, place), (1 - upper) / len(_LEFT))
-        np.add.at(found, (rows, place + 1), upper / len(_LEFT))
+        np.add.at(found, (rows, place), (1 - upper) * _WEIGHTS)
+        np.add.at(found, (rows, place + 1), upper * _WEIGHTS)
         return found
 
     def expected(self, cap: float | None = None) -> float:
@@ -97,10 +97,11 @@ class Tokens:
         tokens = np.exp(length[:, None] + self.within * draws.standard_normal((questions, attempts)))
         return tokens if cap is None else np.minimum(tokens, cap)
 
-    def _mean_log(self) -> Array:
+    def _finishing(self, cap: float) -> Array:
+        """The chance to finish, at each difficulty and each of nine lengths of its questions.  (difficulties, 9)"""
         left = math.sqrt(max(self.shared**2 * (1 - self.tie**2) + self.own**2, 0.0))
-        found: Array = (self.mean + self.shared * self.tie * DIFFICULTIES[0])[:, None] + left * _LEFT
-        return found
+        mean = (self.mean + self.shared * self.tie * DIFFICULTIES[0])[:, None] + left * _LEFT
+        return normal_cdf((_log(cap) - mean) / self.within)
 
 
 def _log(cap: float) -> float:

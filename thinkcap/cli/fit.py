@@ -22,7 +22,8 @@ from thinkcap.cli.show import bar, print_json, table
 from thinkcap.policies.money import NANO
 
 if TYPE_CHECKING:
-    from thinkcap.policies.curves import ArmCurve, Curve
+    from thinkcap.evals import Recording
+    from thinkcap.policies.curves import ArmCurve, Curve, Measured
     from thinkcap.policies.interval import Interval
 
 __all__ = ["fit"]
@@ -62,7 +63,7 @@ def fit(
     if output is not None:
         curve.save(output)
     if plot is not None:
-        curve.plot(plot)
+        curve.plot(plot, measured=_measured(found, curve))
     notes = [*found.notes, *curve.notes]
     if as_json:
         for note in notes:
@@ -72,8 +73,25 @@ def fit(
     _show(curve, notes)
 
 
+def _measured(recording: Recording, curve: Curve) -> dict[str, list[Measured]]:
+    """Votes of a few sizes as they were recorded, exactly counted, to mark in the picture."""
+    from thinkcap.evals import bootstrap_mean, majority_accuracy
+    from thinkcap.policies.curves import Measured
+
+    found: dict[str, list[Measured]] = {}
+    for arm in curve.arms:
+        label = arm.arm.label
+        for votes in (3, 5, 9, 15, 25):
+            if arm.votes and votes < recording.fewest(label):
+                each = majority_accuracy(recording, label, votes)
+                interval = bootstrap_mean(each[each == each], replicates=500)
+                found.setdefault(label, []).append(Measured("vote", votes, interval))
+    return found
+
+
 def _show(curve: Curve, notes: list[str]) -> None:
-    columns = ["arm", "questions", "one attempt", "votes come to", "any of 2n", "tokens, p95", "$ / attempt", "family"]
+    shares = ["one attempt, %", "votes come to, %", "any of 2n, %"]
+    columns = ["arm", "questions", *shares, "tokens, p95", "$ each", "family"]
     rows = []
     for arm in curve.arms:
         label = arm.arm.label
@@ -104,7 +122,7 @@ def _votes(curve: Curve, arm: ArmCurve) -> str:
 
 
 def _points(interval: Interval) -> str:
-    return f"{interval.mean:.1%} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+    return f"{100 * interval.mean:.1f} ({100 * interval.low:.1f}-{100 * interval.high:.1f})"
 
 
 def _json(curve: Curve) -> dict[str, Any]:
@@ -115,6 +133,7 @@ def _json(curve: Curve) -> dict[str, Any]:
         "converged": curve.converged,
         "price_date": curve.price_date,
         "residual_correlation": curve.residual,
+        "wrong_agreement": [list(row) for row in curve.agreement],
         "arms": [_arm_json(curve, arm) for arm in curve.arms],
         "advice": [{"arm": one.arm, "questions": list(one.questions), "text": one.text} for one in curve.advice],
     }
@@ -135,6 +154,7 @@ def _arm_json(curve: Curve, arm: ArmCurve) -> dict[str, Any]:
         "best_votes": curve.more_votes_hurt(label) if arm.votes else None,
         "wrong_share": arm.wrong_share if arm.votes else None,
         "coverage": {"attempts": 2 * arm.most, **_figures(curve.interval(label, 2 * arm.most, how="verified"))},
+        "coverage_by_family": arm.by_family("verified", 2 * arm.most),
         "coverage_plateau": _figures(curve.plateau(label, how="verified")),
         "tokens_median": law.median,
         "tokens_p95": law.quantile(0.95),
