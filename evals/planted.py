@@ -36,6 +36,7 @@ class Planted:
         loading: how much of its luck is the difficulty that all arms share.
         tokens: mean, shared, own and within of its log tokens (:class:`thinkcap.policies.curves.Tokens`).
         tie: correlation of the questions' lengths with their difficulty.
+        lean: by how many of these ``within`` right attempts are longer than wrong ones at the same question.
         usd_per_million: price of its output tokens; input tokens cost a quarter of it.
     """
 
@@ -45,6 +46,7 @@ class Planted:
     loading: float = 1.0
     tokens: tuple[float, float, float, float] = (6.0, 0.7, 0.0, 0.4)
     tie: float = 0.5
+    lean: float = 0.0
     usd_per_million: float = 4.0
 
 
@@ -125,7 +127,8 @@ def _draw(
     mean, shared, own, within = law.tokens
     own_length = law.tie * difficulty + math.sqrt(1 - law.tie**2) * length
     logs = mean + shared * own_length + own * draws.standard_normal(questions)
-    tokens = np.exp(logs[:, None] + within * draws.standard_normal((questions, attempts)))
+    logs = logs[:, None] + law.lean * within * (correct - chance[:, None])
+    tokens = np.exp(logs + within * draws.standard_normal((questions, attempts)))
     return correct, answer, np.maximum(np.rint(tokens), 1).astype(np.int64)
 
 

@@ -150,6 +150,17 @@ def test_a_cap_cuts_accuracy_and_cost(curve: Curve) -> None:
     assert capped.accuracy / whole.accuracy > tokens.finishes(round(tokens.median))  # length goes with difficulty
 
 
+@pytest.mark.parametrize("lean", [-1.0, 1.0])
+def test_who_is_cut_at_a_cap(lean: float) -> None:
+    """Where right attempts are longer or shorter than wrong ones, accuracy under a cap is still the recorded one."""
+    recording = plant([replace(HIGH, lean=lean)], questions=300, attempts=12, seed=8)
+    curve = Curve.fit(recording)
+    assert curve.arm().tokens.lean == pytest.approx(lean, abs=0.15)
+    for cap in (1500, 3000, 6000):
+        inside = float(np.mean((recording.correct == 1) & (recording.output_tokens <= cap)))
+        assert curve.predict(cap=cap).accuracy == pytest.approx(inside, abs=0.025)
+
+
 def test_cost_is_the_recorded_one(curve: Curve, recording: Recording) -> None:
     """A mean attempt costs what it cost in the recording; its 95 % tail lies above, and a verifier saves attempts."""
     for place, label in enumerate(("low", "high")):

@@ -181,7 +181,7 @@ def test_failing_at_one_arm_tells_of_another() -> None:
 
 
 def law(**changes: float) -> Tokens:
-    numbers = {"mean": 6.0, "shared": 0.8, "own": 0.3, "within": 0.4, "tie": 0.6, "scale": 1.0} | changes
+    numbers = {"mean": 6.0, "shared": 0.8, "own": 0.3, "within": 0.4, "tie": 0.6, "lean": 0.0, "scale": 1.0} | changes
     return Tokens(most=10_000, **numbers)
 
 

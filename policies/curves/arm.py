@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from thinkcap.policies.curves.cutting import kept
 from thinkcap.policies.curves.difficulty import coupling
 from thinkcap.policies.curves.grid import CHANCES, project
 from thinkcap.policies.curves.mass import Mass
@@ -116,7 +117,7 @@ class ArmCurve:
         """The same, with its 95 % interval: what another set of questions would have made of it."""
         value = self.accuracy(how, attempts, cap)
         if cap is None:
-            moved = self.mass.averages(_table(how, attempts, self.silent, 1.0))
+            moved = self.mass.averages(_table(how, attempts, self.silent, 1.0, 0.0))
         else:
             moved = value + self._moved_by_chances(how, attempts, cap) + self._moved_by_tokens(how, attempts, cap)
         return around(value, moved, self.questions)
@@ -148,12 +149,11 @@ class ArmCurve:
         if how == "vote":
             return float(attempts)
         if cap is None:
-            return float((self.mass.mean * _tries(attempts, 1.0)).sum())
-        given = self._finishing(self.tokens, cap)
-        tries = sum(
-            given[:, place : place + 1] * _tries(attempts, finish) for place, finish in enumerate(FINISH.tolist())
-        )
-        return float((self.mass.mean * tries).sum())
+            return float((self.mass.mean * _tries(attempts, 1.0, 0.0)).sum())
+        given, lean = self._finishing(self.tokens, cap), self.tokens.lean
+        tries = (_tries(attempts, finish, lean) for finish in FINISH.tolist())
+        total = sum(given[:, place : place + 1] * each for place, each in enumerate(tries))
+        return float((self.mass.mean * total).sum())
 
     def nusd(self, cap: float | None = None) -> float:
         """Mean nano-dollars of one attempt."""
@@ -169,9 +169,9 @@ class ArmCurve:
     def _table(self, how: How, attempts: int, tokens: Tokens, cap: float | None) -> Array:
         """The accuracy at each chance of being right and each crowding.  (chances, crowding) or (chances, 1)"""
         if cap is None:
-            return _table(how, attempts, self.silent, 1.0)
+            return _table(how, attempts, self.silent, 1.0, 0.0)
         given = self._finishing(tokens, cap)
-        tables = (_table(how, attempts, self.silent, finish) for finish in FINISH.tolist())
+        tables = (_table(how, attempts, self.silent, finish, self.tokens.lean) for finish in FINISH.tolist())
         return np.asarray(sum(given[:, place : place + 1] * table for place, table in enumerate(tables)))
 
     def _finishing(self, tokens: Tokens, cap: float) -> Array:
@@ -194,7 +194,7 @@ class ArmCurve:
         """
         given = self._finishing(self.tokens, cap)
         between = (given[1:] + given[:-1]) / 2
-        tables = (_table(how, attempts, self.silent, finish) for finish in FINISH.tolist())
+        tables = (_table(how, attempts, self.silent, finish, self.tokens.lean) for finish in FINISH.tolist())
         rise = sum(between[:, place : place + 1] * np.diff(table, axis=0) for place, table in enumerate(tables))
         upto = np.concatenate((np.zeros((1, np.shape(rise)[1])), np.cumsum(rise, axis=0)))
         return self.mass.averages(upto) - self.mass.average(upto)
@@ -216,17 +216,17 @@ class ArmCurve:
 
 
 @lru_cache(maxsize=1024)
-def _table(how: How, attempts: int, silent: float, finish: float) -> Array:
+def _table(how: How, attempts: int, silent: float, finish: float, lean: float) -> Array:
     if finish <= 0:
         return np.zeros((len(CHANCES), 1))
     if how == "vote" and attempts > 1:
-        return vote_table(attempts, silent, finish)
-    return (1 - (1 - CHANCES * finish) ** attempts)[:, None]
+        return vote_table(attempts, silent, finish, lean)
+    return np.asarray((1 - (1 - CHANCES * kept(finish, lean)[0]) ** attempts)[:, None])
 
 
-def _tries(attempts: int, finish: float) -> Array:
+def _tries(attempts: int, finish: float, lean: float) -> Array:
     """Attempts until the first right one, at most so many: ``(1 - (1 - p)^k) / p``.  (chances, 1)"""
-    right = CHANCES * finish
+    right = CHANCES * kept(finish, lean)[0]
     found = np.full_like(right, attempts)
     np.divide(1 - (1 - right) ** attempts, right, out=found, where=right > 0)
     return found[:, None]

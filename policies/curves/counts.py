@@ -45,6 +45,8 @@ class Counts:
         agreeing: pairs of right answers that are the same answer.
         finished: attempts with at least one output token.
         log_tokens: mean logarithm of their output tokens; NaN for none.
+        right_finished: those of them that are right.
+        log_right: sum of the logarithms of these.
         log_squares: sum over them of the squared distance from that mean.
         most_tokens: the longest attempt.  (arms,)
         tokens: sum of output tokens.
@@ -67,6 +69,8 @@ class Counts:
     agreeing: Whole
     finished: Whole
     log_tokens: Array
+    right_finished: Whole
+    log_right: Array
     log_squares: Array
     most_tokens: Whole
     tokens: Array
@@ -150,6 +154,8 @@ def count(recording: Recorded, arms: Sequence[str] | None = None) -> Counts:
         agreeing=agreeing,
         finished=spoken.astype(np.int64),
         log_tokens=mean,
+        right_finished=number(finished & (correct == 1)),
+        log_right=total(finished & (correct == 1), logs),
         log_squares=total(finished, away),
         most_tokens=longest,
         tokens=total(every, tokens.astype(np.float64)),

@@ -61,12 +61,21 @@ def fit_lengths(counts: Counts, joint: Array, resampled: Array) -> Lengths:
         shared = -shared
     within = np.sqrt(np.maximum(np.where(repeats, within2, factor.spread2 - shared**2), _LEAST**2))
     tie = _tie(factor, vector, joint) if shared.any() else 0.0
+    leans, used = _leans(counts) / within, counts.average(counts.tokens)
     tokens = tuple(
-        _with_scale(Tokens(float(m), float(s), float(o), float(w), tie, int(most), 1.0), float(used))
-        for m, s, o, w, most, used in zip(
-            mean, shared, own, within, counts.most_tokens, counts.average(counts.tokens), strict=True
+        Tokens(
+            mean=float(mean[arm]),
+            shared=float(shared[arm]),
+            own=float(own[arm]),
+            within=float(within[arm]),
+            tie=tie,
+            lean=float(leans[arm]),
+            most=int(counts.most_tokens[arm]),
+            scale=1.0,
         )
+        for arm in range(len(mean))
     )
+    tokens = tuple(_with_scale(law, float(mean_tokens)) for law, mean_tokens in zip(tokens, used, strict=True))
     draws = _draws(factor, vector, counts, within, repeats, resampled)
     return Lengths(tokens, draws, bool(found.success), tuple(repeats.tolist()))
 
@@ -150,6 +159,17 @@ def _tie(factor: _Factor, vector: Array, joint: Array) -> float:
         density = np.exp(-0.5 * (length[:, None] - tie * nodes) ** 2 / variance) / np.sqrt(variance)
         told.append(np.log(np.maximum((joint * density) @ weights, 1e-300)).sum())
     return float(ties[int(np.argmax(told))])
+
+
+def _leans(counts: Counts) -> Array:
+    """By how much the log length of right attempts exceeds that of wrong ones at the same question.  (arms,)
+
+    Least squares within questions, pulled to 0 by the weight of five questions with an attempt of each kind.
+    """
+    right, finished = counts.right_finished, np.maximum(counts.finished, 1)
+    above = counts.log_right - right * np.nan_to_num(counts.log_tokens)
+    weight = right * (1 - right / finished)
+    return np.asarray(above.sum(axis=1) / (weight.sum(axis=1) + 2.5), dtype=np.float64)
 
 
 def _with_scale(law: Tokens, mean: float) -> Tokens:

@@ -86,6 +86,7 @@ class _Tokens(_Part):
     own: _Amount
     within: _Positive
     tie: Annotated[float, Field(ge=-1, le=1)]
+    lean: Annotated[float, Field(ge=-100, le=100)]
     most: _Whole
     scale: _Positive
 
@@ -229,19 +230,15 @@ def _arm_out(curve: ArmCurve) -> dict[str, Any]:
             "mean": mass.mean.tolist(),
             "scores": mass.scores.tolist(),
             "directions": mass.directions.tolist(),
-            "shape": None
-            if mass.shape is None
-            else {name: getattr(mass.shape, name) for name in ("centre", "slope", "spread")},
+            "shape": None if mass.shape is None else {name: getattr(mass.shape, name) for name in _Shape.model_fields},
             "converged": mass.converged,
         },
         "loading": curve.loading,
         "silent": curve.silent,
         "votes": curve.votes,
-        "tokens": {name: getattr(law, name) for name in ("mean", "shared", "own", "within", "tie", "most", "scale")},
+        "tokens": {name: getattr(law, name) for name in _Tokens.model_fields},
         "token_draws": curve.token_draws.tolist(),
-        "price": {
-            name: getattr(price, name) for name in ("base_nusd", "input_nusd", "output_nusd", "mean_nusd", "error")
-        },
+        "price": {name: getattr(price, name) for name in _Price.model_fields},
         "means": curve.means.tolist(),
         "measured": [
             {

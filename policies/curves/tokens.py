@@ -2,8 +2,8 @@
 
 ``log T = mean + shared g + own h + within e``, all three standard normal: g is the question's length and common to all
 arms, h is the question's at this arm, e is the attempt's. The question's length is correlated with its difficulty
-(``g`` with the ``b`` of :mod:`thinkcap.policies.curves.difficulty`). Given the question, length says nothing about
-being right: that sign differs from one recording to the next.
+(``g`` with the ``b`` of :mod:`thinkcap.policies.curves.difficulty`). Attempts at one question that are right may be
+longer or shorter than those that are wrong: the sign differs from one recording to the next, so it is fitted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from thinkcap.policies.curves.quadrature import DIFFICULTIES, Array, normal_cdf,
 
 __all__ = ["FINISH", "Tokens"]
 
-FINISH: Array = np.linspace(0, 1, 11)
+FINISH: Array = np.linspace(0, 1, 21)
 """The chances to finish under a cap that tables are made for."""
 
 _LEFT, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)  # the lengths that questions of one difficulty have
@@ -34,6 +34,7 @@ class Tokens:
         own: standard deviation of what the question adds at this arm alone.
         within: standard deviation over attempts at one question; above 0.
         tie: correlation of the question's length with its difficulty; -1 to 1.
+        lean: by how many times ``within`` an attempt that is right is longer than one at the same question that is not.
         most: the longest attempt recorded, in tokens.
         scale: recorded mean over the law's mean: what the log-normal misses in its tail.
     """
@@ -43,6 +44,7 @@ class Tokens:
     own: float
     within: float
     tie: float
+    lean: float
     most: int
     scale: float
 

@@ -19,6 +19,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from thinkcap.policies.curves.cutting import kept
 from thinkcap.policies.curves.grid import CHANCES, CROWDING
 from thinkcap.policies.curves.quadrature import Array
 from thinkcap.policies.curves.rightness import binomial
@@ -62,20 +63,21 @@ def win_table(attempts: int) -> Array:
 
 
 @lru_cache(maxsize=256)
-def vote_table(attempts: int, silent: float, finish: float = 1.0) -> Array:
+def vote_table(attempts: int, silent: float, finish: float = 1.0, lean: float = 0.0) -> Array:
     """The chance that a vote over so many attempts is right, at each chance of being right and each crowding.
 
     Args:
         attempts: how many are made, at least 1.
         silent: share of the attempts that are not right which bring no answer at all.
-        finish: chance that an attempt is not cut before its answer.
+        finish, lean: who is cut before its answer (:func:`thinkcap.policies.curves.cutting.kept`).
 
     Returns:
         (chances, crowding)
     """
     wins = win_table(attempts)
-    right = CHANCES * finish
-    voting = right + (1 - CHANCES) * (1 - silent) * finish
+    right_kept, wrong_kept = kept(finish, lean)
+    right = CHANCES * right_kept
+    voting = right + (1 - CHANCES) * (1 - silent) * wrong_kept
     among = np.divide(right, voting, out=np.zeros_like(right), where=voting > 0)
     voters = binomial(np.arange(attempts + 1), np.full(attempts + 1, attempts), voting)  # (voters, chances)
     found = np.zeros((len(CHANCES), len(CROWDING)))
