@@ -14,7 +14,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from thinkcap.evals import Planted, Recording, load_recording, majority_accuracy, pass_at_k, plant
+from thinkcap.evals import Planted, Recording, load_recording, majority_accuracy, plant
 from thinkcap.policies.curves import ArmCurve, Curve, Rightness, Shape
 from thinkcap.policies.curves.grid import project
 from thinkcap.policies.curves.wrong import limit_table, vote_table
@@ -45,7 +45,9 @@ def compare(recording: Recording, arms: list[str] | None) -> None:
         votes = [
             arm.accuracy("vote", k) - np.nanmean(majority_accuracy(recording, label, k)) for k in steps if arm.votes
         ]
-        covers = [arm.accuracy("verified", k) - np.nanmean(pass_at_k(recording, label, k)) for k in steps]
+        covers = [
+            arm.accuracy("verified", one.attempts) - one.accuracy.mean for one in arm.measured if one.how == "verified"
+        ]
         away = [f"{100 * max(np.abs(each)):.2f}" if len(each) else "-" for each in (votes, covers)]
         print(
             f"{label} | {arm.rightness.family} | {gains[0]:+.4f} | {gains[1]:+.4f} | {away[0]} | {away[1]}"

@@ -8,6 +8,7 @@ from thinkcap.policies.curves.arm import ArmCurve, Choice, How, Measured
 from thinkcap.policies.curves.contract import check_curve
 from thinkcap.policies.curves.curve import Curve, Prediction
 from thinkcap.policies.curves.difficulty import Belief
+from thinkcap.policies.curves.guard import reach
 from thinkcap.policies.curves.mass import Mass, Shape
 from thinkcap.policies.curves.price import Price
 from thinkcap.policies.curves.recorded import Recorded
@@ -31,4 +32,5 @@ __all__ = [
     "Shape",
     "Tokens",
     "check_curve",
+    "reach",
 ]

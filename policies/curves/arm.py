@@ -132,7 +132,14 @@ class ArmCurve:
         return around(self.mass.average(table), self.mass.averages(table), self.questions)
 
     def by_family(self, how: How, attempts: int) -> dict[str, float]:
-        """The accuracy under each family's own law, without what the recorded questions say beyond it."""
+        """The accuracy under each family's own law, without what the recorded questions say beyond it.
+
+        Where no question was asked twice, the two ends of what is possible: questions that are always or never right,
+        and questions that are all alike.
+        """
+        if self.most == 1:
+            once = self.accuracy("verified", 1)
+            return {"always or never": once, "all alike": 1 - (1 - once) ** attempts}
         found: dict[str, float] = {}
         for choice in self.choices:
             if how == "verified":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from thinkcap.policies.curves.arm import How
 from thinkcap.policies.curves.curve import Curve
-from thinkcap.policies.curves.guard import REACH
+from thinkcap.policies.curves.guard import REACH, reach
 from thinkcap.policies.errors import BadInput
 
 __all__ = ["check_curve"]
@@ -46,7 +46,8 @@ def _check_way(curve: Curve, loaded: Curve, label: str, most: int, how: How) -> 
     plateau = curve.plateau(label, how=how)
     assert 0 <= plateau.low <= plateau.mean <= plateau.high <= 1, f"{label}: {how}: plateau {plateau}"
     before = None
-    for attempts in sorted({1, 2, 3, most, REACH * most} - set(range(REACH * most + 1, 4))):
+    last = reach(curve.arm(label))
+    for attempts in sorted({number for number in (1, 2, 3, most, last) if number <= last}):
         found = curve.predict(label, attempts, how=how)
         where = f"{label}: {how} of {attempts}"
         interval = curve.interval(label, attempts, how=how)
@@ -79,7 +80,7 @@ def _check_caps(curve: Curve, label: str, longest: int) -> None:
 
 
 def _check_guard(curve: Curve, label: str, most: int) -> None:
-    beyond = REACH * most + 1
+    beyond = reach(curve.arm(label)) + 1
     try:
         curve.predict(label, beyond, how="verified")
     except BadInput:

@@ -16,7 +16,7 @@ from thinkcap.policies.curves.counts import fingerprint
 from thinkcap.policies.curves.difficulty import Belief
 from thinkcap.policies.curves.draw import draw
 from thinkcap.policies.curves.fitting import fit_parts
-from thinkcap.policies.curves.guard import MOST_VOTES, guard
+from thinkcap.policies.curves.guard import MOST_VOTES, guard, reach
 from thinkcap.policies.curves.recorded import Recorded
 from thinkcap.policies.curves.store import read, text, write
 from thinkcap.policies.errors import BadInput
@@ -234,7 +234,7 @@ class Curve:
             BadInput: as :meth:`plateau` does.
         """
         curve, last = self.arm(arm), self.plateau(arm).mean
-        odd = range(1, min(max(2 * curve.most, 2), MOST_VOTES), 2)
+        odd = range(1, min(reach(curve), MOST_VOTES) + 1, 2)
         reached = [curve.accuracy("vote", attempts) for attempts in odd]
         best = int(np.argmax(reached))
         return odd[best] if reached[best] > last + _HURTS else None
@@ -322,8 +322,9 @@ class Curve:
             line = f"  {label}: {_points(once)} with one attempt at ${arm.nusd() / NANO:.3g}"
             if arm.votes:
                 line += f", {_points(self.plateau(label))} with ever more votes"
-            top = min(2 * arm.most, 100)
-            line += f", {_points(self.interval(label, top, how='verified'))} with a verifier and {top} attempts"
+            top = reach(arm)
+            if top > 1:
+                line += f", {_points(self.interval(label, top, how='verified'))} with a verifier and {top} attempts"
             lines.append(line)
         return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from thinkcap.policies.curves.arm import ArmCurve, How, Measured
-from thinkcap.policies.curves.guard import MOST_VOTES, REACH
+from thinkcap.policies.curves.guard import MOST_VOTES, reach
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.interval import Interval
 from thinkcap.policies.money import NANO
@@ -152,8 +152,8 @@ def _height(plateaus: Mapping[str, Interval], arm: ArmCurve) -> float:
 
 def _steps(arm: ArmCurve, how: How) -> list[int]:
     """Numbers of attempts, evenly apart on a logarithmic axis; odd ones for votes, where an even one adds nothing."""
-    last = REACH * arm.most if how == "verified" else min(REACH * arm.most, MOST_VOTES)
-    steps = sorted({round(step) for step in np.geomspace(1, last, 28)} | {arm.most, last - 1})
+    last = reach(arm) if how == "verified" else min(reach(arm), MOST_VOTES)
+    steps = sorted({round(step) for step in np.geomspace(1, last, 28)} | {arm.most, max(last - 1, 1)})
     return [step for step in steps if how == "verified" or step % 2 or step == arm.most]
 
 

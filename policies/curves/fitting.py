@@ -16,7 +16,7 @@ from thinkcap.policies.curves.families import Families, fit_families
 from thinkcap.policies.curves.lengths import Lengths, fit_lengths
 from thinkcap.policies.curves.mass import Mass, fit_mass
 from thinkcap.policies.curves.measured import measure, mode_right
-from thinkcap.policies.curves.price import fit_price
+from thinkcap.policies.curves.price import EXACT, fit_price
 from thinkcap.policies.curves.quadrature import Array
 from thinkcap.policies.curves.recorded import Recorded
 from thinkcap.policies.curves.rightness import Rightness
@@ -221,22 +221,26 @@ def _bound(counts: Counts, voting: Sequence[bool], resampled: Array) -> float | 
 
 
 def _notes(counts: Counts, curves: tuple[ArmCurve, ...]) -> list[str]:
-    notes = []
-    for curve in curves:
-        label = curve.arm.label
+    """What did not go well, one line each; arms with the same to say share a line."""
+    lines: dict[str, list[str]] = {}
+
+    def say(curve: ArmCurve, what: str) -> None:
+        lines.setdefault(what, []).append(curve.arm.label)
+
+    for place, curve in enumerate(curves):
         if not curve.converged:
-            notes.append(f"{label}: the fit did not converge ({curve.questions} questions): record more of them")
+            say(curve, f"the fit did not converge ({curve.questions} questions): record more of them")
         elif curve.questions < _FEW:
-            notes.append(f"{label}: {curve.questions} questions are few, and every interval is wide")
+            say(curve, f"{curve.questions} questions are few, and every interval is wide")
         if not curve.price.exact:
-            notes.append(f"{label}: costs do not follow tokens (error {curve.price.error:.0%} of the mean cost)")
+            say(curve, f"costs do not follow tokens to within {EXACT:.0%}, so that no tail of costs is quoted")
+        if counts.votes.any() and not curve.votes:
+            votes = int(counts.right_votes[place].sum())
+            why = "right answers do not agree with each other" if votes > curve.questions else "too few repeats"
+            say(curve, f"no figures of votes ({why})")
+    notes = [f"{what}: {', '.join(labels)}" for what, labels in lines.items()]
     if counts.votes.any() and not counts.votes.all():
         notes.append("some questions are verified or cannot be compared: figures of votes are for the others' answers")
-    for place, curve in enumerate(curves):
-        if counts.votes.any() and not curve.votes:
-            made = int(counts.right_votes[place].sum())
-            why = "its right answers do not agree with each other" if made > curve.questions else "too few repeats"
-            notes.append(f"{curve.arm.label}: no figures of votes ({why})")
     return notes
 
 

@@ -8,9 +8,10 @@ import numpy as np
 
 from thinkcap.policies.curves.quadrature import Array
 
-__all__ = ["Price", "fit_price"]
+__all__ = ["EXACT", "Price", "fit_price"]
 
-_EXACT = 0.02
+EXACT = 0.02
+"""The relative error up to which costs follow tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Price:
     @property
     def exact(self) -> bool:
         """Costs follow tokens to within 2 %, so the cost of an attempt can be told from its length."""
-        return self.error <= _EXACT
+        return self.error <= EXACT
 
     def of(self, tokens: Array) -> Array:
         """The cost of attempts of such lengths, in nano-dollars."""

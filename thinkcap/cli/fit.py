@@ -90,6 +90,8 @@ def _measured(recording: Recording, curve: Curve) -> dict[str, list[Measured]]:
 
 
 def _show(curve: Curve, notes: list[str]) -> None:
+    from thinkcap.policies.curves import reach
+
     shares = ["one attempt, %", "votes come to, %", "any of 2n, %"]
     columns = ["arm", "questions", *shares, "tokens, p95", "$ each", "family"]
     rows = []
@@ -102,7 +104,7 @@ def _show(curve: Curve, notes: list[str]) -> None:
                 f"{arm.questions:,} x {arm.most}",
                 _points(curve.interval(label)),
                 _votes(curve, arm),
-                _points(curve.interval(label, 2 * arm.most, how="verified")),
+                _points(curve.interval(label, reach(arm), how="verified")) if arm.most > 1 else "-",
                 f"{law.median:,.0f}, {law.quantile(0.95):,.0f}",
                 f"{arm.nusd() / NANO:.3g}",
                 arm.rightness.family,
@@ -140,6 +142,8 @@ def _json(curve: Curve) -> dict[str, Any]:
 
 
 def _arm_json(curve: Curve, arm: ArmCurve) -> dict[str, Any]:
+    from thinkcap.policies.curves import reach
+
     label = arm.arm.label
     law = arm.tokens
     return {
@@ -153,8 +157,8 @@ def _arm_json(curve: Curve, arm: ArmCurve) -> dict[str, Any]:
         "vote_plateau": _figures(curve.plateau(label)) if arm.votes else None,
         "best_votes": curve.more_votes_hurt(label) if arm.votes else None,
         "wrong_share": arm.wrong_share if arm.votes else None,
-        "coverage": {"attempts": 2 * arm.most, **_figures(curve.interval(label, 2 * arm.most, how="verified"))},
-        "coverage_by_family": arm.by_family("verified", 2 * arm.most),
+        "coverage": {"attempts": reach(arm), **_figures(curve.interval(label, reach(arm), how="verified"))},
+        "coverage_by_family": arm.by_family("verified", reach(arm)),
         "coverage_plateau": _figures(curve.plateau(label, how="verified")),
         "tokens_median": law.median,
         "tokens_p95": law.quantile(0.95),
