@@ -30,6 +30,9 @@ Family = Literal["beta", "scaled", "inflated"]
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
+_MOST_NODES = 200
+"""Exact up to 399 attempts a question, and close beyond."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rightness:
@@ -90,7 +93,7 @@ class Rightness:
         k = np.asarray(attempts, dtype=np.float64)
         if self.family == "scaled":
             # beyond what is exact the integrand is a bump at 0, which more nodes follow closely
-            p, weights = self.nodes(min(max(32, int(k.max()) // 2 + 1), 200))
+            p, weights = self.nodes(min(max(32, int(k.max()) // 2 + 1), _MOST_NODES))
             return 1 - np.exp(np.log1p(-p) * k[..., None]) @ weights
         a, b = self.a, self.b
         fixed = math.lgamma(a + b) - math.lgamma(b)
@@ -100,8 +103,14 @@ class Rightness:
     def chance(self, right: ArrayLike, made: ArrayLike) -> Array:
         """The chance of exactly so many right ones among so many attempts at a random question."""
         c, n = np.asarray(right, dtype=np.int64), np.asarray(made, dtype=np.int64)
-        p, weights = self.nodes(max(24, int(n.max(initial=0)) // 2 + 1))
-        return binomial(c, n, p) @ weights
+        if self.family == "scaled":
+            p, weights = self.nodes(min(max(24, int(n.max(initial=0)) // 2 + 1), _MOST_NODES))
+            return binomial(c, n, p) @ weights
+        pairs = zip(n.ravel().tolist(), c.ravel().tolist(), strict=True)
+        fixed = _log_beta(self.a, self.b)
+        logs = [log_choose(*pair) + _log_beta(self.a + pair[1], self.b + pair[0] - pair[1]) - fixed for pair in pairs]
+        mixed = (1 - self.zero - self.one) * np.exp(np.array(logs).reshape(n.shape))
+        return np.asarray(mixed + self.zero * (c == 0) + self.one * (c == n))
 
 
 def binomial(right: ArrayLike, made: ArrayLike, p: Array) -> Array:
@@ -115,6 +124,10 @@ def binomial(right: ArrayLike, made: ArrayLike, p: Array) -> Array:
     miss = np.where(p >= 1, -1e9, miss)
     chance: Array = np.exp(ways[..., None] + c[..., None] * hit + (n - c)[..., None] * miss)
     return chance
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
 
 
 def _share(log_odds: float) -> float:

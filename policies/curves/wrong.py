@@ -33,12 +33,17 @@ _MANY = 400
 def top_chance(votes: NDArray[np.int64], top: NDArray[np.int64]) -> Array:
     """The chance that the most frequent of so many wrong answers has so many votes; 1 for no wrong answers.
 
+    Of more than 400 wrong answers only the share of the most frequent counts, as if it were that of 400.
+
     Args:
         votes, top: wrong answers, and votes of the most frequent among them.  (rows,)
 
     Returns:
         One number for each value of :data:`CROWDING`.  (rows, crowding)
     """
+    many = votes > _MANY
+    top = np.where(many, np.maximum(np.rint(top * (_MANY / np.maximum(votes, 1))), 1), top).astype(np.int64)
+    votes = np.where(many, _MANY, votes)
     below = _coefficients(int(votes.max(initial=0)))  # (crowding, x, m)
     found: Array = ((below[:, top + 1, votes] - below[:, top, votes] * (votes > 0)) / below[:, -1, votes]).T
     return np.clip(found, 1e-300, 1)
