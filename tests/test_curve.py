@@ -228,6 +228,12 @@ def test_too_little_is_refused(recording: Recording) -> None:
     """Four questions are refused with the figure and what to record; a dozen are fitted with a note."""
     with pytest.raises(BadInput, match="low has 4 graded questions, too few to fit: record at least 5"):
         Curve.fit(plant([LOW], questions=4, attempts=8, seed=0))
+    related = replace(plant([LOW], questions=40, attempts=4, seed=0), groups=("one", "two") * 20)
+    with pytest.raises(BadInput, match="40 graded questions of 2 groups, too few"):
+        Curve.fit(related)
+    silent = plant([LOW], questions=40, attempts=4, seed=0)
+    with pytest.raises(BadInput, match="no attempt with low has output tokens"):
+        Curve.fit(replace(silent, output_tokens=np.zeros_like(silent.output_tokens)))
     few = Curve.fit(plant([LOW], questions=12, attempts=8, seed=0))
     assert any("12 questions are few" in note for note in few.notes)
     with pytest.raises(BadInput, match="no single arm 'medium'; it has low, high"):
@@ -251,6 +257,29 @@ def test_very_many_attempts() -> None:
     solved = [bool((recording.correct[recording.rows(place, 0)] == 1).any()) for place in range(12)]
     assert curve.predict("arm", 1000, how="verified").accuracy == pytest.approx(np.mean(solved), abs=0.05)
     assert curve.predict("arm").accuracy == pytest.approx(recording.correct.mean(), abs=0.01)
+
+
+def test_groups_widen_intervals(recording: Recording, curve: Curve) -> None:
+    """Questions of one group are drawn together: twenty alike in each make intervals as wide as so few groups do."""
+    order = np.argsort([recording.correct[recording.rows(place, 0)].sum() for place in range(400)])
+    groups = np.empty(400, dtype=object)
+    groups[order] = [f"g{place // 20}" for place in range(400)]
+    grouped = Curve.fit(replace(recording, groups=tuple(groups.tolist())))
+    narrow, wide = curve.interval("low"), grouped.interval("low")
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+    assert grouped.arm("low").groups == 20
+    assert any("20 groups of questions are few" in note for note in grouped.notes)
+
+
+@pytest.mark.parametrize("part", ["answer", "cost_nusd", "input_tokens"])
+def test_columns_that_are_empty(recording: Recording, part: str, tmp_path: Path) -> None:
+    """Without answers, prompt tokens or costs a curve is fitted, drawn and saved all the same."""
+    pytest.importorskip("matplotlib", reason="drawing needs pip install 'thinkcap[evals]'")
+    empty = np.full_like(getattr(recording, part), 0 if part == "cost_nusd" else -1)
+    curve = Curve.fit(replace(recording, **{part: empty}))
+    check_curve(curve)
+    figure = curve.plot(tmp_path / "curve.png")
+    assert ("tokens" in figure.axes[0].get_xlabel()) == (part == "cost_nusd")
 
 
 def test_advice_names_where_the_recording_is_thin(curve: Curve) -> None:

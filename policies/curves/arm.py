@@ -73,6 +73,8 @@ class ArmCurve:
         means: mean nano-dollars and mean output tokens of an attempt in each resampled set.  (draws, 2)
         measured: figures of the recording itself.
         questions: how many it was asked.
+        groups: of how many groups these are, one each where there are none. Questions of a group are drawn together, so
+            this is what an interval rests on.
         attempts: how many were made in all.
         most: the most that were made at one question.
         converged: every part of the fit ended at a maximum.
@@ -90,6 +92,7 @@ class ArmCurve:
     means: Array
     measured: tuple[Measured, ...]
     questions: int
+    groups: int
     attempts: int
     most: int
     converged: bool
@@ -120,7 +123,7 @@ class ArmCurve:
             moved = self.mass.averages(_table(how, attempts, self.silent, 1.0, 0.0))
         else:
             moved = value + self._moved_by_chances(how, attempts, cap) + self._moved_by_tokens(how, attempts, cap)
-        return around(value, moved, self.questions)
+        return around(value, moved, self.groups)
 
     def limit(self, how: How) -> Interval:
         """The accuracy that ever more attempts come to, with its 95 % interval.
@@ -129,7 +132,7 @@ class ArmCurve:
         solved.
         """
         table = limit_table(self.silent) if how == "vote" else (CHANCES > 0).astype(np.float64)[:, None]
-        return around(self.mass.average(table), self.mass.averages(table), self.questions)
+        return around(self.mass.average(table), self.mass.averages(table), self.groups)
 
     def by_family(self, how: How, attempts: int) -> dict[str, float]:
         """The accuracy under each family's own law, without what the recorded questions say beyond it.

@@ -32,10 +32,10 @@ class Counts:
     Attributes:
         arms: what was asked.
         questions: the questions' ids.
-        unit: code of each question's family; questions of a family are drawn together.  (questions,)
+        unit: code of each question's group; questions of a group are drawn together.  (questions,)
         made: attempts that are known to be right or not.
         right: those that are right.
-        silent: those without an answer.
+        silent: those without an answer, and not right.
         tried: attempts, whatever became of them.
         votes: whether votes were counted at this question at all.  (questions,)
         wrong: wrong answers that can vote.
@@ -93,6 +93,10 @@ class Counts:
         found: Array = (weights @ each) / np.maximum(weights @ asked, 1e-9)
         return found
 
+    def groups(self, used: NDArray[np.bool_]) -> int:
+        """Of how many groups these questions are.  (questions,)"""
+        return len(np.unique(self.unit[used]))
+
 
 def count(recording: Recorded, arms: Sequence[str] | None = None) -> Counts:
     """Count a recording's attempts.
@@ -144,7 +148,7 @@ def count(recording: Recorded, arms: Sequence[str] | None = None) -> Counts:
         unit=_units(recording.groups),
         made=number(known),
         right=number(correct == 1),
-        silent=number(known & (answer < 0)),
+        silent=number(known & (answer < 0) & (correct != 1)),
         tried=number(every),
         votes=recording.comparable & ~recording.verifiable,
         wrong=number(wrong),

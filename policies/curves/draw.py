@@ -1,4 +1,4 @@
-"""The picture of a curve: accuracy against dollars a question, on a logarithmic axis."""
+"""The picture of a curve: accuracy against dollars a question, or against tokens where an arm is free."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def draw(
         tickers = importlib.import_module("matplotlib.ticker")
     except ImportError:
         raise BadInput("drawing a curve needs matplotlib: pip install 'thinkcap[evals]'") from None
+    free = any(arm.nusd() <= 0 for arm in arms)
     panels: list[How] = ["vote", "verified"] if plateaus else ["verified"]
     figure = figures.Figure(figsize=(1.2 + 5.4 * len(panels), 4.8), layout="constrained", dpi=150)
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -57,15 +58,16 @@ def draw(
         for place, arm in enumerate(arms):
             if arm in shown:
                 style = _COLOURS[place % len(_COLOURS)], _MARKS[place % len(_MARKS)]
-                _line(axis, arm, how, style, [*arm.measured, *measured.get(arm.arm.label, ())])
+                each = arm.tokens.expected() if free else arm.nusd() / NANO
+                _line(axis, arm, how, each, style, [*arm.measured, *measured.get(arm.arm.label, ())])
         if how == "vote":
             _plateaus(axis, arms, plateaus)
         axis.set_xscale("log")
         axis.set_title(_TITLES[how], loc="left", fontsize=11, fontweight="bold")
-        axis.set_xlabel("dollars a question")
+        axis.set_xlabel("output tokens a question" if free else "dollars a question")
         span = np.diff(np.log10(axis.get_xlim()))[0]
         axis.xaxis.set_major_locator(tickers.LogLocator(subs=(1.0,) if span > 2 else (1.0, 2.0, 5.0)))
-        axis.xaxis.set_major_formatter(tickers.FuncFormatter(lambda cost, _: _dollars(cost)))
+        axis.xaxis.set_major_formatter(tickers.FuncFormatter(lambda cost, _: _tokens(cost) if free else _dollars(cost)))
         axis.xaxis.set_minor_formatter(tickers.NullFormatter())
         axis.yaxis.set_major_formatter(tickers.PercentFormatter(1, decimals=0))
         axis.grid(True, which="major", color="#e3e3e3", linewidth=0.8)
@@ -89,10 +91,13 @@ def draw(
     return figure
 
 
-def _line(axis: Any, arm: ArmCurve, how: How, style: tuple[str, str], measured: Sequence[Measured]) -> None:
+def _line(
+    axis: Any, arm: ArmCurve, how: How, each: float, style: tuple[str, str], measured: Sequence[Measured]
+) -> None:
+    """One arm: ``each`` is what an attempt costs, in the axis's unit."""
     colour, mark = style
     steps = _steps(arm, how)
-    costs = np.array([arm.made(how, k) for k in steps]) * arm.nusd() / NANO
+    costs = np.array([arm.made(how, k) for k in steps]) * each
     intervals = [arm.interval(how, k) for k in steps]
     means = np.array([one.mean for one in intervals])
     inside = np.array(steps) <= arm.most
@@ -106,7 +111,7 @@ def _line(axis: Any, arm: ArmCurve, how: How, style: tuple[str, str], measured: 
         axis.plot(costs[beyond], means[beyond], color=colour, linewidth=1.6, linestyle=":")
     for one in measured:
         if one.how == how or one.attempts == 1:
-            cost = arm.made(how, one.attempts) * arm.nusd() / NANO
+            cost = arm.made(how, one.attempts) * each
             low, high = one.accuracy.mean - one.accuracy.low, one.accuracy.high - one.accuracy.mean
             axis.errorbar(
                 [cost],
@@ -159,3 +164,7 @@ def _steps(arm: ArmCurve, how: How) -> list[int]:
 
 def _dollars(cost: float) -> str:
     return f"${cost:.4f}".rstrip("0").rstrip(".") if cost >= 1e-4 else f"${cost:.0e}".replace("e-0", "e-")
+
+
+def _tokens(number: float) -> str:
+    return f"{number:,.0f}"

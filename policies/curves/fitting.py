@@ -108,15 +108,19 @@ def fit_parts(
 def _refuse_too_little(source: str, counts: Counts) -> None:
     for place, arm in enumerate(counts.arms):
         graded = int(np.count_nonzero(counts.made[place]))
-        if graded < _FEWEST:
+        groups = counts.groups(counts.made[place] > 0)
+        if groups < _FEWEST:
+            of = "" if groups == graded else f" of {groups} groups"
             raise BadInput(
-                f"{source}: {arm.label} has {graded} graded questions, too few to fit: record at least {_FEWEST}, "
+                f"{source}: {arm.label} has {graded} graded questions{of}, too few to fit: record at least {_FEWEST}, "
                 f"better {_FEW} or more"
             )
+        if not counts.finished[place].any():
+            raise BadInput(f"{source}: no attempt with {arm.label} has output tokens, so there is no cost to fit")
 
 
 def _resample(counts: Counts, seed: int) -> Array:
-    """How often each question is in each resampled set; families of questions stay together.  (draws, questions)"""
+    """How often each question is in each resampled set; groups of questions stay together.  (draws, questions)"""
     units = int(counts.unit.max()) + 1
     drawn = np.random.default_rng(seed).multinomial(units, np.full(units, 1 / units), DRAWS)
     found: Array = drawn[:, counts.unit].astype(np.float64)
@@ -201,6 +205,7 @@ def _arm(
         means=_rounded(means),
         measured=measure(counts, place, votes, resampled),
         questions=int(np.count_nonzero(counts.made[place])),
+        groups=counts.groups(counts.made[place] > 0),
         attempts=int(counts.tried[place].sum()),
         most=int(counts.made[place].max()),
         converged=families.fits[0].estimate.converged and mass.converged and lengths.converged,
@@ -214,7 +219,7 @@ def _bound(counts: Counts, voting: Sequence[bool], resampled: Array) -> float | 
         if votes and used.any():
             right, weights = mode_right(counts, place)[used], resampled[:, used]
             drawn = (weights @ right) / np.maximum(weights.sum(axis=1), 1e-9)
-            interval = around(float(right.mean()), drawn, int(used.sum()))
+            interval = around(float(right.mean()), drawn, counts.groups(used))
             if best is None or interval.mean > best.mean:
                 best = interval
     return None if best is None else best.high
@@ -230,8 +235,9 @@ def _notes(counts: Counts, curves: tuple[ArmCurve, ...]) -> list[str]:
     for place, curve in enumerate(curves):
         if not curve.converged:
             say(curve, f"the fit did not converge ({curve.questions} questions): record more of them")
-        elif curve.questions < _FEW:
-            say(curve, f"{curve.questions} questions are few, and every interval is wide")
+        elif curve.groups < _FEW:
+            kind = "questions" if curve.groups == curve.questions else "groups of questions"
+            say(curve, f"{curve.groups} {kind} are few, and every interval is wide")
         if not curve.price.exact:
             say(curve, f"costs do not follow tokens to within {EXACT:.0%}, so that no tail of costs is quoted")
         if counts.votes.any() and not curve.votes:

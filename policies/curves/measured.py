@@ -27,12 +27,12 @@ def measure(counts: Counts, arm: int, votes: bool, resampled: Array) -> tuple[Me
     asked = made > 0
     fewest = int(made[asked].min())
     found = [
-        _figure("verified", k, _coverage(right, made, k), asked, resampled)
+        _figure(counts, "verified", k, _coverage(right, made, k), asked, resampled)
         for k in sorted({*(k for k in _SOME if k < fewest), fewest})
     ]
     if votes and fewest > 1:
         voting = asked & counts.votes
-        found.append(_figure("vote", fewest, mode_right(counts, arm), voting, resampled))
+        found.append(_figure(counts, "vote", fewest, mode_right(counts, arm), voting, resampled))
     return tuple(found)
 
 
@@ -53,7 +53,9 @@ def _coverage(right: NDArray[np.int64], made: NDArray[np.int64], k: int) -> Arra
     )
 
 
-def _figure(how: How, attempts: int, values: Array, used: NDArray[np.bool_], resampled: Array) -> Measured:
+def _figure(
+    counts: Counts, how: How, attempts: int, values: Array, used: NDArray[np.bool_], resampled: Array
+) -> Measured:
     weights = resampled[:, used]
     drawn = (weights @ values[used]) / np.maximum(weights.sum(axis=1), 1e-9)
-    return Measured(how, attempts, around(float(values[used].mean()), drawn, int(used.sum())))
+    return Measured(how, attempts, around(float(values[used].mean()), drawn, counts.groups(used)))

@@ -119,6 +119,7 @@ class _Arm(_Part):
     means: _Rows
     measured: Annotated[list[_Measured], Field(max_length=1000)]
     questions: _Count
+    groups: _Count
     attempts: _Count
     most: _Count
     converged: bool
@@ -249,6 +250,7 @@ def _arm_out(curve: ArmCurve) -> dict[str, Any]:
             for one in curve.measured
         ],
         "questions": curve.questions,
+        "groups": curve.groups,
         "attempts": curve.attempts,
         "most": curve.most,
         "converged": curve.converged,
@@ -314,6 +316,7 @@ def _arm_in(arm: _Arm, path: str | Path) -> ArmCurve:
         means=_array(arm.means, (draws, 2), f"{where}: means"),
         measured=tuple(Measured(one.how, one.attempts, Interval(*one.accuracy)) for one in arm.measured),
         questions=arm.questions,
+        groups=arm.groups,
         attempts=arm.attempts,
         most=arm.most,
         converged=arm.converged,
