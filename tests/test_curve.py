@@ -97,6 +97,18 @@ def test_an_interval_covers_what_was_planted() -> None:
     assert all(16 <= number <= 20 for number in held.values()), held
 
 
+def test_new_questions_have_luck_of_their_own() -> None:
+    """Of 40 new sets of 50 questions, the interval for so many holds the share that is right 34 times or more."""
+    law = Planted("arm", Rightness("beta", 1.5, 0.8))
+    curve = Curve.fit(plant([law], questions=100, attempts=6, seed=11))
+    interval, itself = curve.interval(questions=50), curve.interval()
+    assert interval.low < itself.low < itself.high < interval.high
+    shares = [float((plant([law], 50, 1, seed=500 + seed).correct == 1).mean()) for seed in range(40)]
+    assert 34 <= sum(interval.low <= share <= interval.high for share in shares) <= 40
+    with pytest.raises(BadInput, match="questions must be"):
+        curve.interval(questions=0)
+
+
 def test_the_same_seed_gives_the_same_curve(recording: Recording, curve: Curve) -> None:
     """Fitting again gives an equal curve; another seed another one."""
     assert Curve.fit(recording) == curve

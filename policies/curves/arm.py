@@ -116,14 +116,17 @@ class ArmCurve:
         """The share of questions answered right by so many attempts."""
         return self.mass.average(self._table(how, attempts, self.tokens, cap))
 
-    def interval(self, how: How, attempts: int, cap: float | None = None) -> Interval:
-        """The same, with its 95 % interval: what another set of questions would have made of it."""
+    def interval(self, how: How, attempts: int, cap: float | None = None, fresh: int | None = None) -> Interval:
+        """The same, with its 95 % interval: what another set of questions would have made of it.
+
+        With ``fresh``, of the share of so many new questions that will be right, each answered once.
+        """
         value = self.accuracy(how, attempts, cap)
         if cap is None:
             moved = self.mass.averages(_table(how, attempts, self.silent, 1.0, 0.0))
         else:
             moved = value + self._moved_by_chances(how, attempts, cap) + self._moved_by_tokens(how, attempts, cap)
-        return around(value, moved, self.groups)
+        return around(value, moved, self.groups, fresh)
 
     def limit(self, how: How) -> Interval:
         """The accuracy that ever more attempts come to, with its 95 % interval.
@@ -242,20 +245,23 @@ def _tries(attempts: int, finish: float, lean: float) -> Array:
     return found[:, None]
 
 
-def around(value: float, draws: Array, questions: int) -> Interval:
+def around(value: float, draws: Array, questions: int, fresh: int | None = None) -> Interval:
     """A share of questions with its 95 % interval, from the spread of its draws on the log-odds scale.
 
     Each side has its own spread, since near 0 and 1 there is more room on one of them; Student's factor widens both for
     few questions. At an accuracy of 0 or 1 the spread says nothing; there the interval is that of no exception among so
-    many questions (the rule of three).
+    many questions (the rule of three). With ``fresh``, the luck of so many new questions is added: the variance of
+    their share of right ones is ``value (1 - value) / fresh``.
     """
     edge = 0.5 / max(questions, 1)
     away = _log_odds(draws, edge) - _log_odds(np.array(value), edge)
     reach = t_factor(_LEVEL, questions - 1)
-    below, above = (reach * math.sqrt(2 * float(np.mean(np.minimum(sign * away, 0) ** 2))) for sign in (1, -1))
+    held = min(max(value, edge), 1 - edge)
+    luck = 0.0 if fresh is None else 1 / (fresh * held * (1 - held))
+    below, above = (reach * math.sqrt(2 * float(np.mean(np.minimum(sign * away, 0) ** 2)) + luck) for sign in (1, -1))
     odds = float(_log_odds(np.array(value), edge))
     low, high = 1 / (1 + math.exp(below - odds)), 1 / (1 + math.exp(-above - odds))
-    three = 1 - (1 - _LEVEL) ** (1 / max(questions, 1))
+    three = 1 - (1 - _LEVEL) ** (1 / min(max(questions, 1), fresh or questions))
     if value <= edge:
         high = max(high, three)
     if value >= 1 - edge:

@@ -197,16 +197,24 @@ class Curve:
         *,
         how: How = "vote",
         cap: int | None = None,
+        questions: int | None = None,
         extrapolate: bool = False,
     ) -> Interval:
         """The accuracy :meth:`predict` gives, with its 95 % interval: where another set of such questions would put it.
+
+        Args:
+            arm, attempts, how, cap, extrapolate: as for :meth:`predict`.
+            questions: how many new questions will be answered, each once: then the interval is that of their share of
+                right answers, whose luck is added. None gives the interval of the accuracy itself.
 
         Raises:
             BadInput: as :meth:`predict` does.
         """
         curve = self.arm(arm)
         guard(curve, how, attempts, cap, extrapolate)
-        return curve.interval(how, attempts, cap)
+        if questions is not None and (type(questions) is not int or questions < 1):
+            raise BadInput(f"questions must be a whole number of at least 1, not {questions!r}")
+        return curve.interval(how, attempts, cap, questions)
 
     def plateau(self, arm: str | None = None, *, how: How = "vote") -> Interval:
         """The accuracy that ever more attempts come to, with its 95 % interval.
