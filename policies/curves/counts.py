@@ -39,7 +39,6 @@ class Counts:
         tried: attempts, whatever became of them.
         votes: whether votes were counted at this question at all.  (questions,)
         wrong: wrong answers that can vote.
-        distinct: different wrong answers.
         top: votes of the most frequent wrong answer.
         right_votes: right answers that can vote.
         agreeing: pairs of right answers that are the same answer.
@@ -63,7 +62,6 @@ class Counts:
     tried: Whole
     votes: NDArray[np.bool_]
     wrong: Whole
-    distinct: Whole
     top: Whole
     right_votes: Whole
     agreeing: Whole
@@ -128,8 +126,8 @@ def count(recording: Recorded, arms: Sequence[str] | None = None) -> Counts:
     known = (correct >= 0) | (answer < 0)
     wrong = voting & (correct == 0) & (answer >= 0)
     right_vote = voting & (correct == 1) & (answer >= 0)
-    distinct, top, _ = _partitions(cell, answer, wrong, size)
-    _, _, agreeing = _partitions(cell, answer, right_vote, size)
+    top, _ = _partitions(cell, answer, wrong, size)
+    _, agreeing = _partitions(cell, answer, right_vote, size)
     tokens = recording.output_tokens[chosen]
     finished = tokens > 0
     logs = np.log(np.maximum(tokens, 1))
@@ -152,7 +150,6 @@ def count(recording: Recorded, arms: Sequence[str] | None = None) -> Counts:
         tried=number(every),
         votes=recording.comparable & ~recording.verifiable,
         wrong=number(wrong),
-        distinct=distinct,
         top=top,
         right_votes=number(right_vote),
         agreeing=agreeing,
@@ -209,12 +206,11 @@ def _units(groups: Sequence[str | None]) -> Whole:
 
 def _partitions(
     cell: Whole, answer: NDArray[np.int32], rows: NDArray[np.bool_], size: tuple[int, int]
-) -> tuple[Whole, Whole, Whole]:
-    """For each cell how many different answers, the votes of the most frequent, and the pairs that agree."""
+) -> tuple[Whole, Whole]:
+    """For each cell the votes of the most frequent answer, and the pairs that agree."""
     pairs, held = np.unique(np.stack([cell[rows], answer[rows].astype(np.int64)]), axis=1, return_counts=True)
     cells = size[0] * size[1]
-    distinct = np.bincount(pairs[0], minlength=cells)
     top = np.zeros(cells, dtype=np.int64)
     np.maximum.at(top, pairs[0], held)
     same = np.bincount(pairs[0], held * (held - 1) / 2, minlength=cells).astype(np.int64)
-    return distinct.reshape(size).astype(np.int64), top.reshape(size), same.reshape(size)
+    return top.reshape(size), same.reshape(size)
