@@ -119,7 +119,7 @@ def measure(recording: Recording, permutations: int, policies: int) -> None:
     ):
         plan = plan_of(policy, recording.arms)
         assert plan is not None
-        seconds, found = timed(lambda plan=plan: walk(given, plan, grades.compares))  # type: ignore[misc]
+        seconds, found = timed(lambda plan=plan: walk(given, plan, grades.compares, given.is_clean))  # type: ignore[misc]
         speed = speed or given.episodes / seconds
         print(f"{label:<28}{given.episodes / seconds / 1e6:8.2f} M episodes/s, {found.made.mean():.2f} attempts")
     plain = loop(given)

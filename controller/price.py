@@ -26,7 +26,7 @@ OVERRIDE = "override"
 
 _PICO_PER_NANO = 1_000
 _DEAREST_PER_MTOK = Decimal(1_000_000)  # a dollar a token: above it, somebody mixed up the units
-_PICO_PER_MTOK_DOLLAR = 1_000_000
+PICO_PER_MTOK_DOLLAR = 1_000_000
 
 
 def pico_per_token(per_mtok: Dollars, what: str = "the price") -> int:
@@ -47,9 +47,9 @@ def pico_per_token(per_mtok: Dollars, what: str = "the price") -> int:
         raise BadInput(f"{what} must be zero or more dollars per million tokens, not {per_mtok!r}")
     if dollars > _DEAREST_PER_MTOK:
         raise BadInput(f"{what} must be at most {_DEAREST_PER_MTOK:,} dollars per million tokens, not {per_mtok!r}")
-    if 0 < dollars * _PICO_PER_MTOK_DOLLAR < 1:
+    if 0 < dollars * PICO_PER_MTOK_DOLLAR < 1:
         return 1
-    return math.ceil(Fraction(dollars) * _PICO_PER_MTOK_DOLLAR)
+    return math.ceil(Fraction(dollars) * PICO_PER_MTOK_DOLLAR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thinkcap.evals.choosing import fit_curve
 from thinkcap.evals.comparison import Field, Match
 from thinkcap.evals.evaluating import Evaluation, evaluate
 from thinkcap.evals.exact import majority_accuracy, pass_at_k
@@ -39,6 +40,7 @@ __all__ = [
     "bootstrap_mean",
     "dual_bound",
     "evaluate",
+    "fit_curve",
     "hull",
     "lead_outcome",
     "load_recording",

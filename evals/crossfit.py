@@ -9,7 +9,7 @@ it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from thinkcap.evals.menu import Candidate
 from thinkcap.evals.results import Replay
 from thinkcap.policies.errors import BadInput
 
-__all__ = ["Crossfit", "chosen", "crossfit"]
+__all__ = ["Crossfit", "chosen", "crossfit", "graded_by_all"]
 
 Floats = NDArray[np.float64]
 
@@ -32,6 +32,8 @@ class Crossfit:
         accuracy, usd, output_tokens, attempts: means over repeats.  (prices, questions) each
         folds: the fold that each question was held back in, in the first repeat.  (questions,)
         levels: how often each class was chosen, over all folds.  (prices, classes)
+        optimism: by how much what was chosen came to more accuracy, and to more dollars, on the questions that chose it
+            than on those held back; means over all folds.  (2, prices)
     """
 
     worths: Floats
@@ -41,6 +43,7 @@ class Crossfit:
     attempts: Floats
     folds: NDArray[np.int64]
     levels: NDArray[np.int64]
+    optimism: Floats
 
 
 def chosen(levels: NDArray[np.int64], accuracy: Floats, usd: Floats, worth: float) -> int:
@@ -100,6 +103,7 @@ def crossfit(
     shape = (len(prices), questions)
     figures = np.zeros((4, *shape))
     counted = np.zeros((len(prices), int(levels.max()) + 1), dtype=np.int64)
+    optimism = np.zeros((2, len(prices)))
     luck = np.random.default_rng(seed)
     first: NDArray[np.int64] = np.zeros(questions, dtype=np.int64)
     for repeat in range(repeats):
@@ -111,12 +115,45 @@ def crossfit(
             for place, worth in enumerate(prices.tolist()):
                 take = chosen(levels, accuracy[:, seen], usd[:, seen], worth)
                 counted[place, levels[take]] += 1
+                for gap, source in zip(optimism, (accuracy, usd), strict=True):
+                    gap[place] += source[take, seen].mean() - source[take, held].mean()
                 for figure, source in zip(figures, (accuracy, usd, tokens, made), strict=True):
                     figure[place, held] += source[take, held]
         if progress is not None:
             progress(repeat + 1, repeats)
     right, spent, written, asked = figures / repeats
-    return Crossfit(prices, right, spent, written, asked, first, counted)
+    return Crossfit(prices, right, spent, written, asked, first, counted, optimism / (folds * repeats))
+
+
+def graded_by_all(replays: Sequence[Replay], source: str, least: int) -> list[Replay]:
+    """The replays, on the questions that all of them have graded.
+
+    Args:
+        replays: of one recording.
+        source: what errors call it.
+        least: questions that have to be left.
+
+    Raises:
+        BadInput: if too few are.
+    """
+    graded = np.flatnonzero(~np.isnan([each.accuracy for each in replays]).any(axis=0))
+    if len(graded) < least:
+        raise BadInput(f"{source}: only {len(graded)} questions are graded with every policy: record more")
+    return [_only(each, graded) for each in replays]
+
+
+def _only(replay: Replay, questions: NDArray[np.int64]) -> Replay:
+    places = questions.tolist()
+    return replace(
+        replay,
+        questions=tuple(replay.questions[place] for place in places),
+        groups=tuple(replay.groups[place] for place in places),
+        accuracy=replay.accuracy[questions],
+        usd=replay.usd[questions],
+        usd_by_arm=replay.usd_by_arm[questions],
+        output_tokens=replay.output_tokens[questions],
+        attempts=replay.attempts[questions],
+    )
 
 
 def _prices(usd: Floats) -> Floats:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thinkcap.evals.engine import Deal, Grades, Plan, walk
+from thinkcap.evals.engine import Deal, Grades, Plan, unwrapped, walk
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.tape import Tape, Till, play
+from thinkcap.policies.mix import Mix
 from thinkcap.policies.policy import Policy
 from thinkcap.policies.values import Arm, Reason
 
@@ -54,7 +55,7 @@ class Desk:
         recording: the attempts.
         grades: what is known of every question.
         policy: who decides.
-        plan: the policy as a plan; None replays it episode by episode.
+        plans: the policy as a plan, or as the two plans of a mix; none replays it episode by episode.
         name: what errors call it.
         arms: the ways of asking.
         permutations: orders of each question; None for the recorded one.
@@ -68,7 +69,7 @@ class Desk:
         recording: Recording,
         grades: Grades,
         policy: Policy,
-        plan: Plan | None,
+        plans: Sequence[Plan],
         name: str,
         arms: tuple[Arm, ...],
         permutations: int | None,
@@ -78,31 +79,37 @@ class Desk:
     ) -> None:
         self.rates = rates
         self.recording, self.grades = recording, grades
-        self.policy, self.plan, self.name, self.arms = policy, plan, name, arms
+        self.policy, self.plans, self.name, self.arms = policy, tuple(plans), name, arms
         self.permutations, self.seed, self.till = permutations, seed, till
 
     def part(self, questions: Sequence[int], deal: Deal | None) -> Part:
         """Replay a block of questions; with a deal, all its clean ones at once."""
         episodes = _Episodes(len(questions), self.permutations or 1, len(self.arms))
         one_by_one: Sequence[int] = range(len(questions))
-        if self.plan is not None and deal is not None:
-            self._at_once(self.plan, deal, episodes)
+        if self.plans and deal is not None:
+            for plan, mine in zip(self.plans, shares_of(self.policy, self.recording, deal.questions), strict=True):
+                self._at_once(plan, deal, mine & deal.is_clean, episodes)
             one_by_one = np.flatnonzero(~deal.is_clean).tolist()
         for place in one_by_one:
             self._answer(questions[place], place, episodes)
         return episodes.part()
 
-    def _at_once(self, plan: Plan, deal: Deal, episodes: _Episodes) -> None:
-        found = walk(deal, plan, self.grades.compares[deal.questions])
+    def _at_once(self, plan: Plan, deal: Deal, which: NDArray[np.bool_], episodes: _Episodes) -> None:
+        found = walk(deal, plan, self.grades.compares[deal.questions], which)
         if found.short is not None:  # asked once more, episode by episode, it says what is missing
             place, permutation = divmod(found.short, deal.permutations)
             play(self.policy, self._tape(int(deal.questions[place])), permutation)
-        episodes.right[:], episodes.nusd[:], episodes.tokens[:] = found.right, found.nusd, found.tokens
-        episodes.made[:] = found.made
+        for mine, theirs in (
+            (episodes.right, found.right),
+            (episodes.nusd, found.nusd),
+            (episodes.tokens, found.tokens),
+            (episodes.made, found.made),
+        ):
+            mine[which] = theirs[which]
         for place, arm in enumerate(deal.arms):
-            episodes.by_arm[:, self.arms.index(arm)] = found.by_arm[:, place]
-        episodes.reasons += found.reasons(deal.is_clean)
-        episodes.used |= {deal.arms[arm].label for arm in found.used(plan, deal.is_clean)}
+            episodes.by_arm[which, self.arms.index(arm)] = found.by_arm[which, place]
+        episodes.reasons += found.reasons(which)
+        episodes.used |= {deal.arms[arm].label for arm in found.used(plan, which)}
 
     def _answer(self, question: int, place: int, episodes: _Episodes) -> None:
         """All permutations of one question, one by one."""
@@ -126,6 +133,15 @@ class Desk:
     def _worth(self, question: int) -> dict[str | None, float]:
         texts, worth = self.recording.answers[question], self.grades.worth[question].tolist()
         return {None: worth[-1], **dict(zip(texts, worth, strict=False))}
+
+
+def shares_of(policy: Policy, recording: Recording, questions: NDArray[np.int64]) -> list[NDArray[np.bool_]]:
+    """The questions that each plan of a policy gets, in their order (:func:`plans_of`).  (questions,) each"""
+    mix = unwrapped(policy)
+    if not isinstance(mix, Mix):
+        return [np.ones(len(questions), dtype=np.bool_)]
+    first = np.array([mix.chosen(recording.questions[q]) is mix.first for q in questions.tolist()], dtype=np.bool_)
+    return [first, ~first]
 
 
 class _Episodes:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from thinkcap.evals.comparison import Field, Match
-from thinkcap.evals.crossfit import Crossfit, crossfit
+from thinkcap.evals.crossfit import Crossfit, crossfit, graded_by_all
 from thinkcap.evals.menu import menu
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.regret import Regret, regret
 from thinkcap.evals.replay import sweep
 from thinkcap.evals.results import Replay
 from thinkcap.policies.cascade import Cascade
-from thinkcap.policies.errors import BadInput
 from thinkcap.policies.policy import Policy
 from thinkcap.policies.spec import parse_policy
 
@@ -115,10 +114,7 @@ def evaluate(
         return None if progress is None else lambda done, total: progress(what, done, total)
 
     replays = sweep(recording, pairs, permutations=permutations, seed=seed, arms=labels, progress=told("replaying"))
-    graded = np.flatnonzero(~np.isnan([each.accuracy for each in replays]).any(axis=0))
-    if len(graded) < folds:
-        raise BadInput(f"{recording.source}: only {len(graded)} questions are graded with every policy: record more")
-    kept = [_only(each, graded) for each in replays]
+    kept = graded_by_all(replays, recording.source, folds)
     others, menu_replays = kept[: len(theirs)], kept[len(theirs) :]
     found = crossfit(candidates, menu_replays, folds=folds, repeats=repeats, seed=seed, progress=told("choosing"))
     ours = [_ours(others[0], found, place) for place in range(len(found.worths))]
@@ -136,22 +132,8 @@ def evaluate(
         found,
         tuple(matches),
         tuple(_regrets(found, fixed)),
-        len(graded),
+        len(others[0].questions),
         tuple(_notes(recording, labels, replays)),
-    )
-
-
-def _only(replay: Replay, questions: np.ndarray) -> Replay:
-    places = questions.tolist()
-    return replace(
-        replay,
-        questions=tuple(replay.questions[place] for place in places),
-        groups=tuple(replay.groups[place] for place in places),
-        accuracy=replay.accuracy[questions],
-        usd=replay.usd[questions],
-        usd_by_arm=replay.usd_by_arm[questions],
-        output_tokens=replay.output_tokens[questions],
-        attempts=replay.attempts[questions],
     )
 
 

@@ -12,6 +12,7 @@ from math import inf, log, nan
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from thinkcap.policies import hull as corners
 from thinkcap.policies.errors import BadInput
 
 __all__ = ["accuracy_at", "aiq", "hull", "log_area", "pareto", "usd_at"]
@@ -32,11 +33,7 @@ def pareto(usd: ArrayLike, accuracy: ArrayLike) -> tuple[int, ...]:
         Their places, from the cheapest to the dearest.
     """
     cost, right = _points(usd, accuracy)
-    kept: list[int] = []
-    for place in np.lexsort((np.arange(len(cost)), -right, cost)).tolist():
-        if not kept or right[place] > right[kept[-1]]:
-            kept.append(place)
-    return tuple(kept)
+    return corners.pareto(cost.tolist(), right.tolist())
 
 
 def hull(usd: ArrayLike, accuracy: ArrayLike) -> tuple[int, ...]:
@@ -50,18 +47,7 @@ def hull(usd: ArrayLike, accuracy: ArrayLike) -> tuple[int, ...]:
         Their places, from the cheapest to the dearest.
     """
     cost, right = _points(usd, accuracy)
-    kept: list[int] = []
-    for place in pareto(cost, right):
-        while len(kept) > 1 and _is_below(kept[-2], kept[-1], place, cost, right):
-            kept.pop()
-        kept.append(place)
-    return tuple(kept)
-
-
-def _is_below(left: int, middle: int, right_: int, cost: Floats, right: Floats) -> bool:
-    """The middle point is on or below the line between the others."""
-    rise = (right[right_] - right[left]) * (cost[middle] - cost[left])
-    return bool((right[middle] - right[left]) * (cost[right_] - cost[left]) <= rise)
+    return corners.hull(cost.tolist(), right.tolist())
 
 
 def accuracy_at(usd: ArrayLike, accuracy: ArrayLike, budget: float) -> float:

@@ -27,6 +27,7 @@ __all__ = ["Candidate", "menu"]
 
 _MOST = (3, 5, 8, 15, 40)
 _LEADS = (1.6, 2.0, 2.6, 3.0, 3.6, 4.0)
+_FEW_ARMS = 6
 _SHORT = (Short(0.82, 0.3), Short(0.7, 0.3), Short(0.7, 0.6))
 _WEIGHTS = ((1.0, 1.0), (1.0, 2.0), (1.0, 3.0))
 
@@ -49,16 +50,24 @@ def menu(recording: Recording, arms: Sequence[str]) -> tuple[Candidate, ...]:
 
     Args:
         recording: the attempts; where nothing can be compared, single calls are all there is.
-        arms: labels of the arms, cheapest first.
+        arms: labels of the arms, cheapest first; of more than six, only those of one model are joined in pairs.
     """
     most = {arm: recording.fewest(arm) for arm in arms}
     found = [Candidate(0, Fixed(arm)) for arm in arms]
     if recording.comparable.any():
         for arm in arms:
             found += _one_arm(arm, most[arm], _typical(recording, arm))
-        for cheap, dear in combinations(arms, 2):
+        for cheap, dear in _pairs(recording, arms):
             found += _two_arms(cheap, dear, most, _typical(recording, dear))
     return tuple(found)
+
+
+def _pairs(recording: Recording, arms: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Arms to be asked one after the other: all pairs, or where there are many arms those of one model."""
+    model = {arm: recording.find_arm(arm).model for arm in arms}
+    for cheap, dear in combinations(arms, 2):
+        if len(arms) <= _FEW_ARMS or model[cheap] == model[dear]:
+            yield cheap, dear
 
 
 def _typical(recording: Recording, arm: str) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thinkcap.evals.desk import Desk, Part
-from thinkcap.evals.engine import Plan, deal, plan_of, read_grades
+from thinkcap.evals.engine import Plan, deal, plans_of, read_grades
 from thinkcap.evals.rates import output_rates
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.results import Replay
@@ -169,8 +169,8 @@ class _Work:
 
     def __call__(self, block: range) -> list[Part]:
         """Every policy at a block of questions."""
-        plans = [self._plan(policy) for _, policy in self.policies]
-        wanted = sorted({arm for plan in plans if plan for arm in (*plan.steps, plan.favourite)})
+        plans = [self._plans(policy) for _, policy in self.policies]
+        wanted = sorted({arm for ones in plans for plan in ones for arm in (*plan.steps, plan.favourite)})
         places = {arm: place for place, arm in enumerate(wanted)}
         dealt = tuple(self.arms[arm] for arm in wanted)
         given = deal(self.recording, self.grades, block, dealt, self.permutations, self.seed) if dealt else None
@@ -179,7 +179,7 @@ class _Work:
                 self.recording,
                 self.grades,
                 policy,
-                None if plan is None else plan.moved(places),
+                [plan.moved(places) for plan in ones],
                 name,
                 self.arms,
                 self.permutations,
@@ -187,7 +187,7 @@ class _Work:
                 self.till,
                 lambda: self.rates,
             ).part(block, given)
-            for (name, policy), plan in zip(self.policies, plans, strict=True)
+            for (name, policy), ones in zip(self.policies, plans, strict=True)
         ]
 
     @cached_property
@@ -195,8 +195,8 @@ class _Work:
         """What an output token of each arm costs."""
         return output_rates(self.recording)
 
-    def _plan(self, policy: Policy) -> Plan | None:
-        return plan_of(policy, self.arms) if self.at_once else None
+    def _plans(self, policy: Policy) -> tuple[Plan, ...]:
+        return plans_of(policy, self.arms) if self.at_once else ()
 
 
 @contextmanager

@@ -4,6 +4,7 @@ Values, the one loop (:func:`episode`), the policies, and how answers are read, 
 """
 
 from thinkcap.policies.answers import ANSWER_VERSION, Extract, Extractor, Reading, extractor
+from thinkcap.policies.asks import asks
 from thinkcap.policies.canonical import canonical
 from thinkcap.policies.cascade import Cascade
 from thinkcap.policies.episode import drive, drive_async, episode
@@ -18,6 +19,7 @@ from thinkcap.policies.errors import (
     ThinkcapError,
     UnknownPrice,
 )
+from thinkcap.policies.expected import Expectation, Expected
 from thinkcap.policies.item import Item
 from thinkcap.policies.ladder import Ladder
 from thinkcap.policies.mix import Mix
@@ -56,6 +58,7 @@ from thinkcap.policies.verifiers import (
     verifier,
 )
 from thinkcap.policies.votes import Tally, tally
+from thinkcap.policies.words import in_words
 
 __all__ = [
     "ANSWER_VERSION",
@@ -78,6 +81,8 @@ __all__ = [
     "CeilingReached",
     "Dollars",
     "Either",
+    "Expectation",
+    "Expected",
     "Extract",
     "Extractor",
     "Finish",
@@ -110,6 +115,7 @@ __all__ = [
     "Verify",
     "Vote",
     "Where",
+    "asks",
     "canonical",
     "check",
     "drive",
@@ -119,6 +125,7 @@ __all__ = [
     "extractor",
     "grade",
     "header",
+    "in_words",
     "leader_probability",
     "matches",
     "model",

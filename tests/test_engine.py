@@ -12,10 +12,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thinkcap.evals import Recording, load_recording, replay, sweep
+from thinkcap.evals import Interval, Recording, load_recording, replay, sweep
 from thinkcap.evals.engine import plan_of
 from thinkcap.evals.orders import orders_of
-from thinkcap.policies import ESC, AdaptiveConsistency, BadInput, Fixed, Ladder, Lead, Policy, Short, Spend, Vote
+from thinkcap.policies import (
+    ESC,
+    AdaptiveConsistency,
+    BadInput,
+    Expectation,
+    Expected,
+    Fixed,
+    Ladder,
+    Lead,
+    Mix,
+    Policy,
+    Short,
+    Spend,
+    Vote,
+)
 
 ARMS = ("m:low", "m:high")
 FIELDS = ("accuracy", "usd", "output_tokens", "attempts")
@@ -57,6 +71,7 @@ def recorded(folder: Path, sets: list[list[dict[str, list[dict[str, Any]]]]]) ->
 
 
 LABELS = st.sampled_from([None, *ARMS])
+NOTHING = Expectation(Interval(0, 0, 0), Interval(0, 0, 0), 0, 0)
 SINGLE = st.one_of(
     st.builds(Fixed, LABELS),
     st.builds(Vote, st.integers(1, 7), LABELS),
@@ -92,6 +107,8 @@ POLICIES = st.one_of(
         st.sampled_from([None, 120]),
     ),
     st.builds(lambda one, other: one | other, SINGLE, SINGLE),
+    st.builds(Mix, SINGLE, SINGLE, st.sampled_from([0.0, 0.3, 0.7, 1.0]), st.integers(0, 3)),
+    st.builds(lambda policy: Expected(policy, NOTHING), SINGLE),
 )
 
 

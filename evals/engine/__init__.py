@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thinkcap.evals.engine.deal import Deal, Grades, deal, read_grades
-from thinkcap.evals.engine.plan import Plan, plan_of
+from thinkcap.evals.engine.plan import Plan, plan_of, plans_of, unwrapped
 from thinkcap.evals.engine.walk import Walk, walk
 
-__all__ = ["Deal", "Grades", "Plan", "Walk", "deal", "plan_of", "read_grades", "walk"]
+__all__ = ["Deal", "Grades", "Plan", "Walk", "deal", "plan_of", "plans_of", "read_grades", "unwrapped", "walk"]

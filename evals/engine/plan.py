@@ -13,13 +13,15 @@ from functools import singledispatch
 import numpy as np
 from numpy.typing import NDArray
 
+from thinkcap.policies.expected import Expected
 from thinkcap.policies.ladder import Ladder
+from thinkcap.policies.mix import Mix
 from thinkcap.policies.policy import Capped, Policy
 from thinkcap.policies.rules import ESC, AdaptiveConsistency, Fixed, Lead, Vote, leader_probability
 from thinkcap.policies.spend import Short, Spend
 from thinkcap.policies.values import Arm, Reason
 
-__all__ = ["Agrees", "Plan", "plan_of"]
+__all__ = ["Agrees", "Plan", "plan_of", "plans_of", "unwrapped"]
 
 Agrees = Callable[[NDArray[np.number], NDArray[np.number]], NDArray[np.bool_]]
 """Whether the votes of the leader and of the runner-up are enough to stop.  (episodes,) each"""
@@ -65,6 +67,23 @@ def plan_of(policy: Policy, arms: Sequence[Arm]) -> Plan | None:
         BadInput: if it names an arm that is not there.
     """
     return _plan(policy, tuple(arms))
+
+
+def plans_of(policy: Policy, arms: Sequence[Arm]) -> tuple[Plan, ...]:
+    """The plan of a policy; those of both policies of a mix; none where it has to be replayed episode by episode.
+
+    Raises:
+        BadInput: if it names an arm that is not there.
+    """
+    inner = unwrapped(policy)
+    both = (inner.first, inner.second) if isinstance(inner, Mix) else (inner,)
+    plans = [plan_of(each, arms) for each in both]
+    return tuple(plan for plan in plans if plan is not None) if all(plans) else ()
+
+
+def unwrapped(policy: Policy) -> Policy:
+    """Who decides for a policy that comes with what is expected of it."""
+    return policy.policy if type(policy) is Expected else policy
 
 
 @singledispatch

@@ -27,7 +27,7 @@ _CODE = {reason: code for code, reason in enumerate(_REASONS)}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Walk:
-    """What all episodes of a deal came to; those of questions that are not clean are not to be used.
+    """What all episodes of a deal came to; those of questions that were left out are not to be used.
 
     Attributes:
         right: what the answer is worth, 0 to 1; NaN where it was never graded.  (questions, permutations)
@@ -62,18 +62,19 @@ class Walk:
         return Counter({reason: int(count) for reason, count in zip(_REASONS, counted, strict=True) if count})
 
 
-def walk(deal: Deal, plan: Plan, compares: NDArray[np.bool_]) -> Walk:
+def walk(deal: Deal, plan: Plan, compares: NDArray[np.bool_], which: NDArray[np.bool_]) -> Walk:
     """Walk a plan over a deal.
 
     Args:
         deal: the attempts as every permutation meets them.
         plan: the policy.
         compares: answers at the question can be compared or verified; elsewhere one call is made.  (questions,)
+        which: the questions to walk over; they have to be clean.  (questions,)
     """
     ended = _Ended(deal)
-    many = np.repeat(compares & deal.is_clean, deal.permutations)  # (episodes,)
+    many = np.repeat(compares & which, deal.permutations)  # (episodes,)
     _votes(deal, plan, np.flatnonzero(many), ended)
-    _single_calls(deal, plan, np.flatnonzero(np.repeat(~compares & deal.is_clean, deal.permutations)), ended)
+    _single_calls(deal, plan, np.flatnonzero(np.repeat(~compares & which, deal.permutations)), ended)
     return ended.result(plan)
 
 

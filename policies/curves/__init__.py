@@ -10,6 +10,7 @@ from thinkcap.policies.curves.curve import Curve, Prediction
 from thinkcap.policies.curves.difficulty import Belief
 from thinkcap.policies.curves.guard import reach
 from thinkcap.policies.curves.mass import Mass, Shape
+from thinkcap.policies.curves.points import Point, worth_having
 from thinkcap.policies.curves.price import Price
 from thinkcap.policies.curves.recorded import Recorded
 from thinkcap.policies.curves.rightness import Rightness
@@ -25,6 +26,7 @@ __all__ = [
     "How",
     "Mass",
     "Measured",
+    "Point",
     "Prediction",
     "Price",
     "Recorded",
@@ -33,4 +35,5 @@ __all__ = [
     "Tokens",
     "check_curve",
     "reach",
+    "worth_having",
 ]

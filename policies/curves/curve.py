@@ -17,9 +17,12 @@ from thinkcap.policies.curves.difficulty import Belief
 from thinkcap.policies.curves.draw import draw
 from thinkcap.policies.curves.fitting import fit_parts
 from thinkcap.policies.curves.guard import MOST_VOTES, guard, reach
+from thinkcap.policies.curves.points import Point, choose
+from thinkcap.policies.curves.predicted import predicted
 from thinkcap.policies.curves.recorded import Recorded
 from thinkcap.policies.curves.store import read, text, write
 from thinkcap.policies.errors import BadInput
+from thinkcap.policies.expected import Expected
 from thinkcap.policies.interval import Interval
 from thinkcap.policies.money import NANO
 from thinkcap.policies.values import Arm
@@ -77,6 +80,8 @@ class Curve:
             answer; None where the recording does not tell.
         notes: what was left out or did not go well, a line each.
         advice: what to record next, the widest interval first.
+        points: policies worth having, cheapest first, each with what it came to on questions that its choice never saw
+            (:func:`thinkcap.evals.fit_curve` chooses them); empty if none were chosen.
     """
 
     arms: tuple[ArmCurve, ...]
@@ -90,6 +95,7 @@ class Curve:
     agreement: Agreement
     notes: tuple[str, ...]
     advice: tuple[Advice, ...]
+    points: tuple[Point, ...] = ()
 
     @classmethod
     def fit(
@@ -102,6 +108,8 @@ class Curve:
         progress: Callable[[int, int], None] | None = None,
     ) -> Curve:
         """Fit a curve by maximum likelihood on the counts of recorded attempts.
+
+        :func:`thinkcap.evals.fit_curve` does this and chooses policies by replay, too.
 
         Args:
             recording: the attempts (:func:`thinkcap.evals.load_recording`); fit on training questions only.
@@ -250,6 +258,24 @@ class Curve:
     def belief(self) -> Belief:
         """Tables that say how difficult a question is, and what to expect at each arm, given the attempts so far."""
         return Belief({arm.arm.label: arm.coupling() for arm in self.arms})
+
+    def policy(
+        self, *, accuracy: float | None = None, mean_usd: float | None = None, worth_usd: float | None = None
+    ) -> Expected:
+        """The policy that meets one wish: exactly one of the three is given. Printing it says what to expect.
+
+        It is chosen from :attr:`points`, or between two of them by mixing. A curve without any chooses among single
+        calls and votes, by its own predictions.
+
+        Args:
+            accuracy: the least share of right answers, 0 to 1, at the lowest cost.
+            mean_usd: dollars a question may cost in the mean, with the most right answers.
+            worth_usd: dollars that one more right answer is worth.
+
+        Raises:
+            BadInput: for none of them or several, or one that nothing meets.
+        """
+        return choose(self.points or predicted(self), accuracy=accuracy, mean_usd=mean_usd, worth_usd=worth_usd)
 
     def check(self, arms: Sequence[Arm], prices: Mapping[str, tuple[float, float]] | None = None) -> tuple[str, ...]:
         """Whether the curve may be used for these arms and prices.

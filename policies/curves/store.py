@@ -13,13 +13,16 @@ from thinkcap.policies.curves.advice import Advice
 from thinkcap.policies.curves.arm import ArmCurve, Choice, Measured
 from thinkcap.policies.curves.grid import CHANCES, CROWDING
 from thinkcap.policies.curves.mass import Mass, Shape
+from thinkcap.policies.curves.points import Point
 from thinkcap.policies.curves.price import Price
 from thinkcap.policies.curves.quadrature import Array
 from thinkcap.policies.curves.rightness import Family, Rightness
 from thinkcap.policies.curves.tokens import Tokens
 from thinkcap.policies.errors import BadInput
+from thinkcap.policies.expected import Expectation
 from thinkcap.policies.interval import Interval
 from thinkcap.policies.values import Api, Arm
+from thinkcap.policies.written import policy_of, written
 
 __all__ = ["SCHEMA", "read", "text", "write"]
 
@@ -133,6 +136,19 @@ class _Advice(_Part):
     text: _Line
 
 
+class _Expected(_Part):
+    accuracy: tuple[_Share, _Share, _Share]
+    usd: tuple[_Amount, _Amount, _Amount]
+    output_tokens: _Amount
+    attempts: _Amount
+    agreed: _Share | None
+
+
+class _Point(_Part):
+    policy: dict[str, Any]
+    expected: _Expected
+
+
 class _Curve(_Part):
     format: Annotated[str, Field(alias="schema")]
     source: str
@@ -145,6 +161,7 @@ class _Curve(_Part):
     agreement: list[list[_Share | None]]
     notes: Annotated[list[_Line], Field(max_length=10_000)]
     advice: Annotated[list[_Advice], Field(max_length=10_000)]
+    points: Annotated[list[_Point], Field(max_length=1000)]
     arms: Annotated[list[_Arm], Field(min_length=1, max_length=10_000)]
 
 
@@ -152,9 +169,10 @@ def text(fields: dict[str, Any]) -> str:
     """A curve's fields as JSON."""
     arms: tuple[ArmCurve, ...] = fields["arms"]
     advice: tuple[Advice, ...] = fields["advice"]
+    points: tuple[Point, ...] = fields["points"]
     whole = {
         "schema": SCHEMA,
-        **{key: value for key, value in fields.items() if key not in ("arms", "advice", "notes")},
+        **{key: value for key, value in fields.items() if key not in ("arms", "advice", "notes", "points")},
         "notes": list(fields["notes"]),
         "advice": [
             {
@@ -166,6 +184,7 @@ def text(fields: dict[str, Any]) -> str:
             }
             for one in advice
         ],
+        "points": [_point_out(point) for point in points],
         "arms": [_arm_out(arm) for arm in arms],
     }
     return json.dumps(whole, allow_nan=False, ensure_ascii=False)
@@ -257,6 +276,39 @@ def _arm_out(curve: ArmCurve) -> dict[str, Any]:
     }
 
 
+def _point_out(point: Point) -> dict[str, Any]:
+    expected = point.expected
+    accuracy, usd = ((one.mean, one.low, one.high) for one in (expected.accuracy, expected.usd))
+    return {
+        "policy": written(point.policy),
+        "expected": {
+            "accuracy": list(accuracy),
+            "usd": list(usd),
+            "output_tokens": expected.output_tokens,
+            "attempts": expected.attempts,
+            "agreed": expected.agreed,
+        },
+    }
+
+
+def _point_in(point: _Point, path: str | Path) -> Point:
+    expected = point.expected
+    try:
+        policy = policy_of(point.policy)
+    except BadInput as error:
+        raise BadInput(f"{path} is no curve: {error}") from None
+    return Point(
+        policy,
+        Expectation(
+            Interval(*expected.accuracy),
+            Interval(*expected.usd),
+            expected.output_tokens,
+            expected.attempts,
+            expected.agreed,
+        ),
+    )
+
+
 def _fields(curve: _Curve, path: str | Path) -> dict[str, Any]:
     labels = [arm.label for arm in curve.arms]
     if len(set(labels)) < len(labels):
@@ -277,6 +329,7 @@ def _fields(curve: _Curve, path: str | Path) -> dict[str, Any]:
         "advice": tuple(
             Advice(one.arm, one.half_width, one.by_questions, tuple(one.questions), one.text) for one in curve.advice
         ),
+        "points": tuple(_point_in(point, path) for point in curve.points),
     }
 
 

@@ -12,10 +12,12 @@ from thinkcap.cli.options import JsonOption
 from thinkcap.cli.recorded import (
     ChosenArmOption,
     DatasetOption,
+    FoldsOption,
     IntersectOption,
     PermutationsOption,
     PriceOption,
     RecordingArgument,
+    RepeatsOption,
     ReportOption,
     RepriceOption,
     RowsOption,
@@ -37,10 +39,8 @@ def evaluate(
     intersect: IntersectOption = False,
     reprice: RepriceOption = None,
     price: PriceOption = None,
-    folds: Annotated[
-        int, typer.Option("--folds", help="Parts of the questions; one is held back at a time.", min=2)
-    ] = 5,
-    repeats: Annotated[int, typer.Option("--repeats", help="How often the folds are dealt anew.", min=1)] = 20,
+    folds: FoldsOption = 5,
+    repeats: RepeatsOption = 20,
     permutations: PermutationsOption = 100,
     seed: Annotated[int, typer.Option("--seed", help="Seed of orders, folds and samples.")] = 0,
     rows: RowsOption = None,

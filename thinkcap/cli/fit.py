@@ -12,13 +12,17 @@ from thinkcap.cli.options import JsonOption
 from thinkcap.cli.recorded import (
     ChosenArmOption,
     DatasetOption,
+    FoldsOption,
     IntersectOption,
+    PermutationsOption,
     PriceOption,
     RecordingArgument,
+    RepeatsOption,
     RepriceOption,
     read_recording,
 )
 from thinkcap.cli.show import bar, print_json, table
+from thinkcap.policies import in_words
 from thinkcap.policies.money import NANO
 
 if TYPE_CHECKING:
@@ -27,6 +31,11 @@ if TYPE_CHECKING:
     from thinkcap.policies.interval import Interval
 
 __all__ = ["fit"]
+
+_ENDS = (
+    "each line is worth its money where one more right answer is worth as much as its last column says; between two "
+    "lines lies every mix of them, and beyond the last more attempts buy nothing"
+)
 
 
 def fit(
@@ -42,24 +51,46 @@ def fit(
     plot: Annotated[
         Path | None, typer.Option("--plot", help="Draw it to this file: .png, .svg or .pdf.", metavar="FILE")
     ] = None,
+    policies: Annotated[
+        bool,
+        typer.Option("--policies/--no-policies", help="Choose, by replay, the policies worth having."),
+    ] = True,
+    folds: FoldsOption = 5,
+    repeats: RepeatsOption = 20,
+    permutations: PermutationsOption = 100,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the folds and of the resampled questions.", min=0)] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Fit a test-time scaling curve: what each arm's attempts buy, at what cost, and where that ends.
 
-    Prints what it found, with 95 % intervals over questions, and what to record next.
+    Prints what it found, with 95 % intervals over questions, and what to record next; then the policies that are worth
+    having, from the cheapest price to the dearest, with what each came to on questions that its choice never saw.
+    "thinkcap solve --curve FILE" and "thinkcap replay --policy curve:FILE" take one of them, or a mix of two.
     """
+    from thinkcap.evals import fit_curve
     from thinkcap.policies.curves import Curve
 
     found = read_recording(recording, dataset=dataset, arms=arm, intersect=intersect, reprice=reprice, price=price)
-    with bar("fitting", len(found.arms)) as show:
-        curve = Curve.fit(
-            found,
-            arms=None if arm is None else [found.find_arm(label).label for label in arm],
-            seed=seed,
-            price_date=found.price_date,
-            progress=lambda done, total: show(done, total, None),
-        )
+    labels = None if arm is None else [found.find_arm(label).label for label in arm]
+    with bar("fitting", None) as show:
+        if policies:
+            curve = fit_curve(
+                found,
+                labels,
+                folds=folds,
+                repeats=repeats,
+                permutations=permutations,
+                seed=seed,
+                progress=lambda what, done, total: show(done, total, what),
+            )
+        else:
+            curve = Curve.fit(
+                found,
+                arms=labels,
+                seed=seed,
+                price_date=found.price_date,
+                progress=lambda done, total: show(done, total, None),
+            )
     if output is not None:
         curve.save(output)
     if plot is not None:
@@ -113,6 +144,31 @@ def _show(curve: Curve, notes: list[str]) -> None:
     said = [advice.text for advice in curve.advice[:3]]
     caption = "\n".join([*notes, *(f"to record next: {text}" for text in said)])
     table("curve", columns, rows, caption)
+    if curve.points:
+        heads = ["policy", "right, %", "$ / 1,000 questions", "output tokens", "attempts", "from a worth of"]
+        table("what money buys", heads, _points_rows(curve), _ENDS)
+
+
+def _points_rows(curve: Curve) -> list[list[str]]:
+    rows, before = [], None
+    for point in curve.points:
+        expected = point.expected
+        slope = "-"
+        if before is not None:
+            gain = expected.accuracy.mean - before.accuracy.mean
+            slope = f"${(expected.usd.mean - before.usd.mean) / gain:.3g}"
+        before = expected
+        rows.append(
+            [
+                in_words(point.policy),
+                _points(expected.accuracy),
+                f"{1000 * expected.usd.mean:.4g}",
+                f"{expected.output_tokens:,.0f}",
+                f"{expected.attempts:.2f}",
+                slope,
+            ]
+        )
+    return rows
 
 
 def _votes(curve: Curve, arm: ArmCurve) -> str:
@@ -129,6 +185,19 @@ def _points(interval: Interval) -> str:
 
 def _json(curve: Curve) -> dict[str, Any]:
     return {
+        "points": [
+            {
+                "policy": in_words(point.policy),
+                "accuracy": _figures(point.expected.accuracy),
+                "usd": point.expected.usd.mean,
+                "usd_low": point.expected.usd.low,
+                "usd_high": point.expected.usd.high,
+                "output_tokens": point.expected.output_tokens,
+                "attempts": point.expected.attempts,
+                "agreed": point.expected.agreed,
+            }
+            for point in curve.points
+        ],
         "source": curve.source,
         "fingerprint": curve.fingerprint,
         "questions": curve.questions,

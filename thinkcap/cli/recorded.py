@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 __all__ = [
     "ChosenArmOption",
     "DatasetOption",
+    "FoldsOption",
     "IntersectOption",
     "PermutationsOption",
     "PriceOption",
     "RecordingArgument",
+    "RepeatsOption",
     "ReportOption",
     "RepriceOption",
     "RowsOption",
@@ -44,6 +46,8 @@ RepriceOption = Annotated[
 PermutationsOption = Annotated[
     int, typer.Option("--permutations", help="Random orders each question is answered in.", min=1)
 ]
+FoldsOption = Annotated[int, typer.Option("--folds", help="Parts of the questions; one is held back at a time.", min=2)]
+RepeatsOption = Annotated[int, typer.Option("--repeats", help="How often the folds are dealt anew.", min=1)]
 RowsOption = Annotated[
     str | None,
     typer.Option("--rows", help="Write the figures of every question to this file (.parquet).", metavar="FILE"),

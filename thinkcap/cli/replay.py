@@ -22,8 +22,9 @@ from thinkcap.cli.recorded import (
     read_recording,
 )
 from thinkcap.cli.report import write_report
-from thinkcap.cli.show import bar, print_json, table
-from thinkcap.policies import Policy, one_arm, parse_policy
+from thinkcap.cli.show import bar, print_json, say, table
+from thinkcap.cli.wish import AccuracyOption, MeanUsdOption, Wish, WorthUsdOption
+from thinkcap.policies import Expected, Policy, one_arm
 
 if TYPE_CHECKING:
     from thinkcap.evals import Field, Recording, Replay, Summary
@@ -37,10 +38,13 @@ def replay(
         list[str] | None,
         typer.Option(
             "--policy",
-            help="fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM, cascade:ARM>ARM@T or "
-            "MODULE:NAME. Repeat it.",
+            help="fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM, cascade:ARM>ARM@T, "
+            "curve:FILE (with one of the next three options) or MODULE:NAME. Repeat it.",
         ),
     ] = None,
+    accuracy: AccuracyOption = None,
+    mean_usd: MeanUsdOption = None,
+    worth_usd: WorthUsdOption = None,
     arm: ChosenArmOption = None,
     dataset: DatasetOption = None,
     intersect: IntersectOption = False,
@@ -63,7 +67,9 @@ def replay(
     from thinkcap.evals import RowsOf, sweep, write_rows
 
     found = read_recording(recording, dataset=dataset, arms=arm, intersect=intersect, reprice=reprice, price=price)
-    plans = [plan for text in policy or ["fixed"] for plan in _plans(text, found, arm)]
+    wish = Wish(accuracy, mean_usd, worth_usd)
+    wish.check_used(policy or [])
+    plans = [plan for text in policy or ["fixed"] for plan in _plans(text, found, arm, wish)]
     with bar("replaying", len(found.questions)) as show:
         results = sweep(
             found,
@@ -82,13 +88,16 @@ def replay(
     _show(results, notes, as_json=as_json)
 
 
-def _plans(text: str, recording: Recording, arms: Sequence[str] | None) -> list[tuple[str, Policy]]:
+def _plans(text: str, recording: Recording, arms: Sequence[str] | None, wish: Wish) -> list[tuple[str, Policy]]:
     """The policies a text means: a rule about one arm is one policy for each arm."""
     if not one_arm(text):
-        return [(text, parse_policy(text))]
+        policy = wish.policy(text)
+        if isinstance(policy, Expected):
+            say(f"thinkcap: {text}: {policy}")
+        return [(text, policy)]
     labels = [recording.find_arm(label).label for label in arms] if arms else [one.label for one in recording.arms]
     most = min(recording.fewest(label) for label in labels)
-    return [(text, parse_policy(text, label, most=most)) for label in labels]
+    return [(text, wish.policy(text, label, most=most)) for label in labels]
 
 
 def _show(results: Sequence[Replay], notes: Sequence[str], *, as_json: bool) -> None:

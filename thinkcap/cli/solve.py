@@ -24,10 +24,12 @@ from thinkcap.cli.options import (
     where,
 )
 from thinkcap.cli.show import bar, print_json, say, table
-from thinkcap.policies import Attempt, BadInput, Outcome, Question, parse_policy, show_usd
+from thinkcap.cli.wish import AccuracyOption, MeanUsdOption, Wish, WorthUsdOption
+from thinkcap.policies import Arm, Attempt, BadInput, Outcome, Policy, Question, asks, show_usd
 
 if TYPE_CHECKING:
     from thinkcap.cli.task import Options, Task
+    from thinkcap.policies.curves import Curve
 
 __all__ = ["solve"]
 
@@ -39,8 +41,19 @@ def solve(
     ceiling: Annotated[str, typer.Option("--ceiling", help="Dollars this question may cost at most.")] = "0.05",
     policy: Annotated[
         str | None,
-        typer.Option("--policy", help="fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM."),
+        typer.Option(
+            "--policy",
+            help="fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM, cascade:ARM>ARM@T "
+            "or curve:FILE.",
+        ),
     ] = None,
+    curve: Annotated[
+        str | None,
+        typer.Option("--curve", help="The same as --policy curve:FILE; with one of the next three.", metavar="FILE"),
+    ] = None,
+    accuracy: AccuracyOption = None,
+    mean_usd: MeanUsdOption = None,
+    worth_usd: WorthUsdOption = None,
     extract: Annotated[
         str | None,
         typer.Option("--extract", help="How to read the answer: number, choice, boxed, json:FIELD or text."),
@@ -83,6 +96,11 @@ def solve(
             raise BadInput("Missing argument 'question' (see thinkcap solve --help)")
     elif record is not None:
         raise BadInput("a task keeps a recording of its own, beside its ledger: leave out --record")
+    if curve is not None:
+        if policy is not None:
+            raise BadInput("--curve and --policy exclude each other")
+        policy = f"curve:{curve}"
+        given.add("policy")
     from thinkcap.cli.task import Options, open_task
 
     options = Options(
@@ -99,6 +117,9 @@ def solve(
         max_output_tokens=max_output_tokens,
         temperature=temperature,
         local=local,
+        accuracy=accuracy,
+        mean_usd=mean_usd,
+        worth_usd=worth_usd,
     )
     with ExitStack() as stack:
         kept = None
@@ -115,12 +136,20 @@ def solve(
 def _solve(
     options: Options, kept: Task | None, record: str | None, ledger: str | None, stack: ExitStack, *, as_json: bool
 ) -> None:
-    arms = read_arms(
-        options.arm,
-        api=options.api,
-        max_output_tokens=options.max_output_tokens,
-        temperature=options.temperature,
-        local=options.local,
+    wish = Wish(options.accuracy, options.mean_usd, options.worth_usd)
+    wish.check_used([options.policy or ""])
+    policy = None if options.policy is None else wish.policy(options.policy)
+    curve = wish.curve_of(options.policy)
+    arms = (
+        _asked(curve, policy)
+        if curve is not None and not options.arm and not options.local
+        else read_arms(
+            options.arm,
+            api=options.api,
+            max_output_tokens=options.max_output_tokens,
+            temperature=options.temperature,
+            local=options.local,
+        )
     )
     place = stack.enter_context(where(options.base_url, options.price, local=options.local))
     from thinkcap.controller import Account, Ceiling, Controller, Recorder
@@ -140,11 +169,16 @@ def _solve(
     controller = Controller(
         place.client,
         arms,
-        None if options.policy is None else parse_policy(options.policy),
+        policy,
         account=account,
         prices=place.prices,
         recorder=recorder,
     )
+    if curve is not None and policy is not None:
+        asked = asks(policy) or ()
+        for differs in curve.check([arm for arm in arms if arm.label in asked], controller.usd_per_mtok()):
+            say(f"thinkcap: note: {differs}")
+        say(f"thinkcap: {policy}")
     with bar("asking") as show:
 
         def note(_: Question, attempt: Attempt) -> None:
@@ -167,6 +201,11 @@ def _solve(
                 say(f"thinkcap: note: go on with {shlex.join(again)}")
             raise typer.Exit(130) from None
     _show(outcome, account.receipt(), as_json=as_json)
+
+
+def _asked(curve: Curve, policy: Policy | None) -> list[Arm]:
+    """The arms that a curve's policy asks, as they were asked in the recording."""
+    return [curve.arm(label).arm for label in asks(policy) or ()] if policy is not None else []
 
 
 def _pattern(text: str) -> Any:

@@ -47,6 +47,9 @@ class Options(pydantic.BaseModel):
     max_output_tokens: int | None
     temperature: float | None
     local: bool
+    accuracy: float | None = None
+    mean_usd: float | None = None
+    worth_usd: float | None = None
 
 
 _OF_THE_LEDGER = frozenset({"ceiling", "seconds"})

@@ -1,0 +1,132 @@
+"""A curve with the policies its money buys: fitted on a recording, chosen from a menu by replaying that recording.
+
+At each price the menu's best policy for all questions is taken. What to expect of it is what it came to on them, less
+the optimism of choosing: by how much what is chosen at that price comes to more on the questions that chose it than on
+questions held back (:mod:`thinkcap.evals.crossfit`; Efron and Tibshirani 1993, section 17.6). Neighbouring prices that
+take the same policy are one point, with their mean optimism.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from math import inf
+
+import numpy as np
+
+from thinkcap.evals.crossfit import Crossfit, chosen, crossfit, graded_by_all
+from thinkcap.evals.menu import Candidate, menu
+from thinkcap.evals.recording import Recording
+from thinkcap.evals.replay import sweep
+from thinkcap.evals.results import Replay
+from thinkcap.evals.statistics import Interval, Resamples
+from thinkcap.policies.curves import Curve, Point, worth_having
+from thinkcap.policies.expected import Expectation
+from thinkcap.policies.values import Reason
+
+__all__ = ["choose_points", "fit_curve"]
+
+Progress = Callable[[str, int, int], None]
+"""Told what is done, how much of it, and of how much."""
+
+
+def fit_curve(
+    recording: Recording,
+    arms: Sequence[str] | None = None,
+    *,
+    folds: int = 5,
+    repeats: int = 20,
+    permutations: int = 100,
+    seed: int = 0,
+    price_date: str | None = None,
+    progress: Progress | None = None,
+) -> Curve:
+    """Fit a curve, and choose the policies that are worth having from the cheapest price to the dearest.
+
+    Args:
+        recording: the attempts.
+        arms: labels of the arms, cheapest first; None for all.
+        folds, repeats: parts of the questions, and how often they are dealt anew.
+        permutations: orders of each question.
+        seed: of the fit, the orders and the folds.
+        price_date: date of the recording's prices; None takes what the recording says.
+        progress: told what is done, how much of it, and of how much.
+
+    Raises:
+        BadInput: as :meth:`thinkcap.policies.curves.Curve.fit` and :func:`thinkcap.evals.crossfit.crossfit`.
+    """
+    labels = [arm.label for arm in recording.arms] if arms is None else [recording.find_arm(a).label for a in arms]
+    curve = Curve.fit(
+        recording,
+        arms=labels,
+        seed=seed,
+        price_date=price_date or recording.price_date,
+        progress=_told(progress, "fitting"),
+    )
+    points = choose_points(
+        recording, labels, folds=folds, repeats=repeats, permutations=permutations, seed=seed, progress=progress
+    )
+    return replace(curve, points=points)
+
+
+def choose_points(
+    recording: Recording,
+    labels: Sequence[str],
+    *,
+    folds: int = 5,
+    repeats: int = 20,
+    permutations: int = 100,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Point, ...]:
+    """The policies worth having, cheapest first, with what to expect of each; options as :func:`fit_curve` has them."""
+    candidates = menu(recording, labels)
+    named = [(f"{one.policy}", one.policy) for one in candidates]
+    replays = sweep(
+        recording, named, permutations=permutations, seed=seed, arms=labels, progress=_told(progress, "replaying")
+    )
+    kept = graded_by_all(replays, recording.source, folds)
+    found = crossfit(candidates, kept, folds=folds, repeats=repeats, seed=seed, progress=_told(progress, "choosing"))
+    return worth_having(list(_points(candidates, kept, found)))
+
+
+def _points(candidates: Sequence[Candidate], replays: Sequence[Replay], found: Crossfit) -> Iterator[Point]:
+    levels = np.array([each.level for each in candidates], dtype=np.int64)
+    accuracy = np.array([each.accuracy for each in replays])
+    usd = np.array([each.usd for each in replays])
+    taken = [chosen(levels, accuracy, usd, worth) for worth in found.worths.tolist()]
+    samples = _samples(replays[0])
+    for place, prices in groupby(range(len(taken)), key=taken.__getitem__):
+        accurate, dear = found.optimism[:, list(prices)].mean(axis=1)
+        came = replays[place]
+        yield Point(
+            candidates[place].policy,
+            Expectation(
+                _within(samples.mean(came.accuracy - accurate), 0, 1),
+                _within(samples.mean(came.usd - dear), float(came.usd.min()), inf),
+                float(came.output_tokens.mean()),
+                float(came.attempts.mean()),
+                _agreed(came),
+            ),
+        )
+
+
+def _within(interval: Interval, least: float, most: float) -> Interval:
+    return Interval(*(min(max(end, least), most) for end in (interval.mean, interval.low, interval.high)))
+
+
+def _samples(replay: Replay) -> Resamples:
+    groups: Sequence[Hashable] | None = None
+    if any(group is not None for group in replay.groups):
+        groups = [group or name for group, name in zip(replay.groups, replay.questions, strict=True)]
+    return Resamples(len(replay.questions), groups=groups)
+
+
+def _agreed(replay: Replay) -> float:
+    ended = replay.reasons
+    return (ended.get(Reason.AGREED, 0) + ended.get(Reason.VERIFIED, 0)) / sum(ended.values())
+
+
+def _told(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(what, done, total)
