@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         govern,
         record,
     )
-    from thinkcap.evals import load_recording, replay
+    from thinkcap.evals import fit_curve, load_recording, replay
     from thinkcap.policies import (
         ESC,
         AdaptiveConsistency,
@@ -71,6 +71,7 @@ _WHERE: dict[str, str] = {
     "UnknownPrice": "thinkcap.policies",
     "Vote": "thinkcap.policies",
     "check_curve": "thinkcap.policies.curves",
+    "fit_curve": "thinkcap.evals",
     "govern": "thinkcap.controller",
     "load_recording": "thinkcap.evals",
     "parse_policy": "thinkcap.policies",
@@ -105,6 +106,7 @@ __all__ = [
     "UnknownPrice",
     "Vote",
     "check_curve",
+    "fit_curve",
     "govern",
     "load_recording",
     "parse_policy",
