@@ -7,6 +7,7 @@ from thinkcap.controller.clients import make_client
 from thinkcap.controller.controller import AsyncController, Controller
 from thinkcap.controller.events import Event
 from thinkcap.controller.exceeding import Exceeded
+from thinkcap.controller.expecting import UnlikeExpected
 from thinkcap.controller.govern import govern
 from thinkcap.controller.price import Price, read_price
 from thinkcap.controller.pricing import AssumedPrice, PriceBook
@@ -29,6 +30,7 @@ __all__ = [
     "Recorded",
     "Recorder",
     "Retries",
+    "UnlikeExpected",
     "govern",
     "make_client",
     "read_price",

@@ -24,6 +24,7 @@ from thinkcap.controller.arms import default_policy, read_arms
 from thinkcap.controller.attempt import Ask, make_attempt
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.effects import Agent, Asked, Effect
+from thinkcap.controller.expecting import ExpectedSoFar
 from thinkcap.controller.govern import Client, govern_with, meter_of
 from thinkcap.controller.ledger import Entry
 from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, Quote, too_small
@@ -115,6 +116,7 @@ class Solver(Generic[Client]):
         self._min_output_tokens = min_output_tokens
         self._seen = Seen()
         self._numbers = itertools.count(1)
+        self._expected = ExpectedSoFar(self.policy)
 
     def _start(
         self,
@@ -205,7 +207,7 @@ class Solver(Generic[Client]):
         except StopIteration as end:
             outcome: Outcome = end.value
         self._raise_if_nothing_was_possible(solve, quotes, outcome)
-        return replace(outcome, receipt=solve.account.receipt())
+        return replace(outcome, receipt={**solve.account.receipt(), **self._expected.after(outcome)})
 
     def _attempt(
         self, solve: Solve[Client], quotes: Mapping[str, tuple[Quote, int]], call: Call, number: int

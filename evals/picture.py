@@ -17,6 +17,7 @@ _SHAPES = ("circle", "square", "diamond", "triangle")
 _WIDTH, _HEIGHT = 460, 360
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 24, 56, 56
 _CHARACTER = 7.2  # width of a letter in a label
+_BAND = "#0072B2"
 _INK, _QUIET, _FAINT = "#1a1a1a", "#555555", "#d9d9d9"
 
 
@@ -48,6 +49,8 @@ class Panel:
         points: what is drawn, in the order of their colours.
         note: a line below the title.
         show_cost: how a cost is written at the axis.
+        line: points of a curve, from the cheapest on, drawn behind the others as a line with a band of its intervals;
+            the label of the first names it.
     """
 
     title: str
@@ -55,6 +58,7 @@ class Panel:
     points: Sequence[Point]
     note: str = ""
     show_cost: Callable[[float], str] = "{:g}".format
+    line: Sequence[Point] = ()
 
 
 def picture(panels: Sequence[Panel]) -> str:
@@ -77,11 +81,12 @@ def picture(panels: Sequence[Panel]) -> str:
 class _Axes:
     def __init__(self, panel: Panel) -> None:
         self.panel = panel
-        costs = [math.log10(point.cost) for point in panel.points]
+        every = [*panel.points, *panel.line]
+        costs = [math.log10(point.cost) for point in every]
         span = max(max(costs) - min(costs), 0.5)
         self.x_low, self.x_high = min(costs) - 0.18 * span, max(costs) + 0.18 * span
-        lows = [point.accuracy if point.low is None else point.low for point in panel.points]
-        highs = [point.accuracy if point.high is None else point.high for point in panel.points]
+        lows = [point.accuracy if point.low is None else point.low for point in every]
+        highs = [point.accuracy if point.high is None else point.high for point in every]
         self.y_low = max(0.0, math.floor((min(lows) - 0.03) * 10) / 10)
         self.y_high = min(1.0, math.ceil((max(highs) + 0.03) * 10) / 10)
 
@@ -100,6 +105,7 @@ class _Axes:
         parts += self._grid()
         middle = (_LEFT + _WIDTH - _RIGHT) / 2
         parts.append(_text(middle, _HEIGHT - 14, self.panel.cost, anchor="middle", size=12))
+        parts += self._line()
         for number, point in enumerate(self.panel.points):
             parts += self._point(point, *_style(number))
         taken = [self._bar(point) for point in self.panel.points]
@@ -109,6 +115,24 @@ class _Axes:
             colour = _style(number)[0]
             parts.append(_text(box.left + 2, box.bottom - 4, _label(point), colour=colour, weight="600"))
         return parts
+
+    def _line(self) -> list[str]:
+        line = self.panel.line
+        if not line:
+            return []
+
+        def path(ends: Sequence[tuple[float, float]]) -> str:
+            return " ".join(f"{self.x(cost)},{self.y(accuracy)}" for cost, accuracy in ends)
+
+        lows = [(point.cost, point.accuracy if point.low is None else point.low) for point in line]
+        highs = [(point.cost, point.accuracy if point.high is None else point.high) for point in line]
+        middle = path([(point.cost, point.accuracy) for point in line])
+        last = line[-1]
+        return [
+            f'<polygon points="{path([*lows, *reversed(highs)])}" fill="{_BAND}" fill-opacity="0.12"/>',
+            f'<polyline points="{middle}" fill="none" stroke="{_BAND}" stroke-width="2" stroke-opacity="0.7"/>',
+            _text(self.x(last.cost), self.y(highs[-1][1]) - 6, line[0].label, anchor="end", size=11, colour=_QUIET),
+        ]
 
     def _grid(self) -> list[str]:
         parts = []

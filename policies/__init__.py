@@ -7,6 +7,7 @@ from thinkcap.policies.answers import ANSWER_VERSION, Extract, Extractor, Readin
 from thinkcap.policies.asks import asks
 from thinkcap.policies.canonical import canonical
 from thinkcap.policies.cascade import Cascade
+from thinkcap.policies.drift import SoFar
 from thinkcap.policies.episode import drive, drive_async, episode
 from thinkcap.policies.errors import (
     BadInput,
@@ -103,6 +104,7 @@ __all__ = [
     "Reason",
     "Room",
     "Short",
+    "SoFar",
     "Spend",
     "State",
     "Stop",

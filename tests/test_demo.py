@@ -32,6 +32,7 @@ from thinkcap.demo import (
     arms,
     compare_live,
     compare_recorded,
+    curve_path,
     draw,
     fresh_questions,
     make_questions,
@@ -39,8 +40,9 @@ from thinkcap.demo import (
     recording_path,
     verdict,
 )
-from thinkcap.evals import Recording, load_recording
-from thinkcap.policies import Arm, BadInput, Fixed, Item, Lead, Outcome, Reason, Vote, nano_usd
+from thinkcap.evals import Interval, Recording, load_recording
+from thinkcap.policies import Arm, BadInput, Expectation, Fixed, Item, Lead, Outcome, Reason, Vote, nano_usd
+from thinkcap.policies.curves import Curve
 
 # The questions
 
@@ -261,6 +263,30 @@ def test_a_run_that_did_not_come_out_says_so(ours: Side, missed: str) -> None:
     assert verdict(found)[1] == f"this run did not come out as it should: thinkcap was {missed}"
 
 
+PROMISE = Expectation(Interval(0.7, 0.65, 0.75), Interval(5e-6, 4.8e-6, 5.2e-6), 9, 2)
+
+
+@pytest.mark.parametrize(
+    ("usd", "right", "says"),
+    [
+        (5.05e-6, 15, "achieved 75.0 % at $0.0050: as predicted, within two standard errors"),
+        (9e-6, 15, "cost not as predicted"),
+        (5.05e-6, 1, "achieved 5.0 % at $0.0050: accuracy not as predicted"),
+        (1e-6, 0, "accuracy and cost not as predicted"),
+    ],
+)
+def test_what_was_predicted_stands_beside_what_came(usd: float, right: int, says: str) -> None:
+    """70 % of 20 questions at $5 a million: 15 right at about that cost is as predicted, 1 right or $9 is not."""
+    ours = side([1.0] * right + [0.0] * (20 - right), usd)
+    found = replace(GOOD, sides={**GOOD.sides, "thinkcap": ours}, predicted=PROMISE)
+    (line,) = [line for line in verdict(found) if line.startswith("predicted before asking: 70.0 % right at $0.0050")]
+    assert line.endswith(says)
+    told = found.to_json()
+    assert (told["predicted_accuracy"], told["predicted_usd"]) == (0.7, 5e-6)
+    assert told["as_predicted"] == {"accuracy": right == 15, "usd": usd == 5.05e-6}
+    assert "predicted_usd" not in GOOD.to_json()
+
+
 def test_a_ceiling_that_did_not_hold_cannot_be_overlooked() -> None:
     """One nano-dollar above the ceiling is not held, and is said in capitals."""
     over = replace(GOOD, sides={**GOOD.sides, "low": side([0.0] * 20, 1e-6, most=1001)})
@@ -276,11 +302,12 @@ def test_an_early_end_is_told() -> None:
 
 def test_the_picture_is_one_file_that_names_every_point() -> None:
     """The SVG is well-formed, fetches nothing, and carries each policy's name and both published points."""
-    text = draw(GOOD)
+    text = draw(GOOD, Curve.load(curve_path()))
     ElementTree.fromstring(text)
     assert "href" not in text
     for label in ("low", "high", "thinkcap", "o3 low", "o3 high"):
         assert f">{label} " in text
+    assert ">the fitted curve" in text
 
 
 # The shipped recording
@@ -322,6 +349,16 @@ def test_the_shipped_recording_scales(shipped: Recording) -> None:
     assert found.sides["thinkcap"].interval.mean >= found.sides["high"].interval.low
     assert found.most_nusd <= nano_usd(CEILING_USD)
     assert set(found.to_json()["policies"]) == {"low", "high", "thinkcap"}
+
+
+def test_the_shipped_curve_is_the_shipped_recordings(shipped: Recording) -> None:
+    """Its fingerprint is the recording's, its arms are asked as the demo asks them, and replay keeps its promise."""
+    curve = Curve.load(curve_path())
+    assert curve.fingerprint == Curve.fit(shipped).fingerprint
+    assert curve.check(arms(), {arm.label: (0.05, 0.40) for arm in arms()}) == ()
+    found = compare_recorded(shipped, policies(), ceiling_usd=CEILING_USD, seed=1, permutations=4)
+    assert found.predicted is not None
+    assert found.as_predicted() == {"accuracy": True, "usd": True}
 
 
 @pytest.mark.live

@@ -322,7 +322,7 @@ class Curve:
         return draw(self.arms, plateaus, Path(self.source).name, path, measured or {})
 
     def save(self, path: str | Path) -> None:
-        """Write the curve as JSON.
+        """Write the curve as JSON; packed by gzip where the path ends in ``.gz``.
 
         Raises:
             BadInput: if the file cannot be written.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -196,8 +198,9 @@ def write(path: str | Path, fields: dict[str, Any]) -> None:
     Raises:
         BadInput: if it cannot be written.
     """
+    content = (text(fields) + "\n").encode("utf-8")
     try:
-        Path(path).write_text(text(fields) + "\n", "utf-8")
+        Path(path).write_bytes(gzip.compress(content, 9, mtime=0) if Path(path).suffix == ".gz" else content)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror or error}") from None
 
@@ -212,8 +215,8 @@ def read(path: str | Path) -> dict[str, Any]:
         size = Path(path).stat().st_size
         if size > _LARGEST:
             raise BadInput(f"{path} is {size // 2**20} MB large, and no curve: at most {_LARGEST // 2**20} MB are read")
-        content = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = _content(Path(path))
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
         raise BadInput(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:
         whole = json.loads(content)
@@ -228,6 +231,16 @@ def read(path: str | Path) -> dict[str, Any]:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BadInput(f"{path} is no curve: {where}: {first['msg']}"[:500]) from None
+
+
+def _content(path: Path) -> str:
+    if path.suffix != ".gz":
+        return path.read_text("utf-8")
+    with gzip.open(path) as file:
+        content = file.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise BadInput(f"{path} holds more than {_LARGEST // 2**20} MB, and is no curve")
+    return content.decode("utf-8")
 
 
 def _arm_out(curve: ArmCurve) -> dict[str, Any]:

@@ -124,10 +124,11 @@ def _replayed(seed: int | None) -> Comparison:
 
 
 def _draw(found: Comparison, target: str) -> None:
-    from thinkcap.demo import draw
+    from thinkcap.demo import curve_path, draw
+    from thinkcap.policies.curves import Curve
 
     try:
-        Path(target).write_text(draw(found), encoding="utf-8")
+        Path(target).write_text(draw(found, Curve.load(curve_path())), encoding="utf-8")
     except OSError as error:
         raise BadInput(f"cannot write the picture {target}: {error.strerror}; name another with --picture") from None
 

@@ -1,7 +1,7 @@
 """The demo: a real small model asked at low effort, at high effort, and under a policy, side by side."""
 
 from thinkcap.demo.act1 import Act1, act1, as_table
-from thinkcap.demo.arms import CEILING_USD, PRICES, arms, policies
+from thinkcap.demo.arms import CEILING_USD, PRICES, WORTH_USD, arms, policies
 from thinkcap.demo.compare import Comparison, Side, verdict
 from thinkcap.demo.families import (
     FAMILIES,
@@ -15,7 +15,7 @@ from thinkcap.demo.families import (
 )
 from thinkcap.demo.live import compare_live
 from thinkcap.demo.recorded import compare_recorded
-from thinkcap.demo.shipped import recording_path
+from thinkcap.demo.shipped import curve_path, recording_path
 from thinkcap.demo.show import draw
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "RECORDED_EACH",
     "RECORDED_SEED",
     "SHIPPED",
+    "WORTH_USD",
     "Act1",
     "Comparison",
     "Family",
@@ -34,6 +35,7 @@ __all__ = [
     "as_table",
     "compare_live",
     "compare_recorded",
+    "curve_path",
     "draw",
     "fresh_questions",
     "fresh_seed",

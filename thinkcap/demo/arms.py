@@ -9,9 +9,11 @@ from collections.abc import Mapping
 
 from thinkcap.controller import Price
 from thinkcap.controller.local import MODEL_NAME
-from thinkcap.policies import Api, Arm, Fixed, Lead, Policy, Vote
+from thinkcap.demo.shipped import curve_path
+from thinkcap.policies import Api, Arm, Fixed, Policy, Vote
+from thinkcap.policies.curves import Curve
 
-__all__ = ["CEILING_USD", "HIGH", "LOW", "MEDIUM", "PRICES", "arms", "policies"]
+__all__ = ["CEILING_USD", "HIGH", "LOW", "MEDIUM", "PRICES", "WORTH_USD", "arms", "policies"]
 
 LOW, MEDIUM, HIGH = "low", "medium", "high"
 
@@ -23,6 +25,9 @@ CEILING_USD = "0.0002"
 
 VOTES = 8
 """Attempts of *high*: high effort, several attempts, a vote."""
+
+WORTH_USD = 0.001
+"""Dollars that one more right answer is taken to be worth: five times what a question may cost."""
 
 _EXAMPLES = (  # question, a worked step, the answer alone
     ("What is 3 times 6?", "3 x 6 = 18.", "18"),
@@ -45,8 +50,9 @@ def arms(api: Api = "chat") -> tuple[Arm, ...]:
 
 
 def policies() -> dict[str, Policy]:
-    """What the demo compares: one cheap call, a vote of dear ones, and attempts until two agree."""
-    return {"low": Fixed(LOW), "high": Vote(VOTES, HIGH), "thinkcap": Lead(2, VOTES, HIGH)}
+    """What the demo compares: one cheap call, a vote of dear ones, and what the shipped curve would buy."""
+    ours = Curve.load(curve_path()).policy(worth_usd=WORTH_USD)
+    return {"low": Fixed(LOW), "high": Vote(VOTES, HIGH), "thinkcap": ours}
 
 
 def _arm(name: str, api: Api, cap: int, examples: list[tuple[str, str]]) -> Arm:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thinkcap.evals import Interval, bootstrap_mean, paired_difference
-from thinkcap.policies import show_usd, usd
+from thinkcap.policies import Expectation, Expected, Policy, show_usd, usd
 
-__all__ = ["Comparison", "Side", "verdict"]
+__all__ = ["Comparison", "Side", "predicted", "verdict"]
+
+_TWO = 1.96
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +51,7 @@ class Comparison:
         asked: questions there were to answer; those that not every policy finished are left out of the figures.
         ceiling_nusd: nano-dollars one question may cost.
         sides: by policy: low, high and thinkcap.
+        predicted: what thinkcap's policy was expected to come to before it was asked; None if nothing was.
         ended: why some questions were left out; None if none was.
     """
 
@@ -57,6 +61,7 @@ class Comparison:
     asked: int
     ceiling_nusd: int
     sides: Mapping[str, Side]
+    predicted: Expectation | None = None
     ended: str | None = None
 
     @property
@@ -82,6 +87,21 @@ class Comparison:
         """What one policy cost as a share of another."""
         return float(self.sides[policy].usd.sum() / self.sides[of].usd.sum())
 
+    def as_predicted(self) -> dict[str, bool]:
+        """Whether accuracy and cost of so many questions lie within two standard errors of what was predicted.
+
+        The error has both parts: that of the prediction, and that of answering only so many questions.
+        """
+        assert self.predicted is not None
+        side = self.sides["thinkcap"]
+        pairs = {"accuracy": (self.predicted.accuracy, side.accuracy), "usd": (self.predicted.usd, side.usd)}
+        found = {}
+        for what, (told, came) in pairs.items():
+            known = ((told.high - told.low) / (2 * _TWO)) ** 2
+            luck = float(came.var(ddof=1)) / len(came) if len(came) > 1 else inf
+            found[what] = abs(float(came.mean()) - told.mean) <= _TWO * sqrt(known + luck)
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """The figures, ready for JSON; ``usd`` and ``attempts`` are means per question."""
         return {
@@ -94,7 +114,22 @@ class Comparison:
             "max_spent_usd": float(usd(self.most_nusd)),
             "held": self.held,
             "ended": self.ended,
+            **self._predicted_json(),
             "policies": {name: _figures(side) for name, side in self.sides.items()} if self.questions else {},
+        }
+
+    def _predicted_json(self) -> dict[str, Any]:
+        told = self.predicted
+        if told is None:
+            return {}
+        return {
+            "predicted_accuracy": told.accuracy.mean,
+            "predicted_accuracy_low": told.accuracy.low,
+            "predicted_accuracy_high": told.accuracy.high,
+            "predicted_usd": told.usd.mean,
+            "predicted_usd_low": told.usd.low,
+            "predicted_usd_high": told.usd.high,
+            "as_predicted": self.as_predicted() if self.questions else None,
         }
 
 
@@ -108,6 +143,12 @@ def _figures(side: Side) -> dict[str, float]:
         "attempts": float(side.attempts.mean()),
         "max_spent_usd": float(usd(side.most_nusd)),
     }
+
+
+def predicted(policies: Mapping[str, Policy]) -> Expectation | None:
+    """What is expected of thinkcap's policy among these; None if nothing is."""
+    ours = policies["thinkcap"]
+    return ours.expected if isinstance(ours, Expected) else None
 
 
 def verdict(found: Comparison) -> list[str]:
@@ -134,6 +175,8 @@ def verdict(found: Comparison) -> list[str]:
             if not hit
         )
         lines.append(f"this run did not come out as it should: thinkcap was {missed}")
+    if found.predicted is not None:
+        lines.append(_kept(found, found.predicted))
     most, ceiling = show_usd(found.most_nusd), show_usd(found.ceiling_nusd)
     lines.append(
         f"every question stayed under its ceiling of {ceiling}: the dearest cost {most}"
@@ -143,3 +186,14 @@ def verdict(found: Comparison) -> list[str]:
     if found.ended is not None:
         lines.append(f"{found.questions} of {found.asked} questions: {found.ended}")
     return lines
+
+
+def _kept(found: Comparison, told: Expectation) -> str:
+    """What was predicted beside what came of it."""
+    side, kept = found.sides["thinkcap"], found.as_predicted()
+    missed = " and ".join(what for what, held in zip(("accuracy", "cost"), kept.values(), strict=True) if not held)
+    when = "before asking" if found.live else "from these questions"
+    promise = f"{100 * told.accuracy.mean:.1f} % right at ${1000 * told.usd.mean:.4f} per 1,000"
+    came = f"{100 * side.accuracy.mean():.1f} % at ${1000 * side.usd.mean():.4f}"
+    end = f"{missed} not as predicted" if missed else "as predicted, within two standard errors"
+    return f"predicted {when}: {promise}; achieved {came}: {end}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from thinkcap.controller import Account, AsyncController, Ceiling, Price, Retries
-from thinkcap.demo.compare import Comparison, Side
+from thinkcap.demo.compare import Comparison, Side, predicted
 from thinkcap.policies import Arm, Item, Outcome, Policy, Reason, nano_usd, usd
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class _Run:
         self.ceiling = nano_usd(ceiling_usd)
         self.until = time.monotonic() + seconds
         self.progress = progress
+        self.predicted = predicted(policies)
         self.outcomes: dict[tuple[int, str], Outcome] = {}
         self.account = Account(Ceiling(usd=usd(len(items) * len(policies) * self.ceiling)), name="demo")
         self.accounts = {name: self.account.child(name) for name in policies}
@@ -156,6 +157,7 @@ class _Run:
             asked=len(self.items),
             ceiling_nusd=self.ceiling,
             sides={name: self._side(name, whole) for name in self.names},
+            predicted=self.predicted,
             ended=ended,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from thinkcap.demo.compare import Comparison, Side
+from thinkcap.demo.compare import Comparison, Side, predicted
 from thinkcap.evals import Recording, replay
 from thinkcap.policies import Policy, nano_usd
 
@@ -55,6 +55,7 @@ def compare_recorded(
         asked=questions,
         ceiling_nusd=nano_usd(ceiling_usd),
         sides=sides,
+        predicted=predicted(policies),
     )
 
 

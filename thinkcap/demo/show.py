@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from thinkcap.demo.compare import Comparison
 from thinkcap.evals import Panel, Point, picture
+from thinkcap.policies.curves import Curve
+from thinkcap.policies.curves import Point as OnCurve
 from thinkcap.policies.laws.o3 import HIGH, LOW
 
 __all__ = ["draw"]
 
+_CURVE = "the fitted curve, with its 95 % interval"
 
-def draw(found: Comparison) -> str:
-    """Accuracy against cost, ours and o3's, as the text of an SVG file."""
+
+def draw(found: Comparison, curve: Curve) -> str:
+    """Accuracy against cost, ours on the curve it was chosen from, and o3's, as the text of an SVG file."""
     points = []
     for name, side in found.sides.items():
         accuracy = side.interval
@@ -22,6 +26,7 @@ def draw(found: Comparison) -> str:
         points,
         note=f"{found.questions} questions, {how}; 95 % intervals",
         show_cost=_dollars,
+        line=[_on_curve(point) for point in curve.points],
     )
     theirs = Panel(
         "o3 on ARC-AGI-1, as published",
@@ -31,6 +36,11 @@ def draw(found: Comparison) -> str:
         show_cost=_count,
     )
     return picture([ours, theirs])
+
+
+def _on_curve(point: OnCurve) -> Point:
+    right = point.expected.accuracy
+    return Point(_CURVE, 1000 * point.expected.usd.mean, right.mean, right.low, right.high)
 
 
 def _dollars(cost: float) -> str:
