@@ -127,11 +127,11 @@ class _Axes:
         lows = [(point.cost, point.accuracy if point.low is None else point.low) for point in line]
         highs = [(point.cost, point.accuracy if point.high is None else point.high) for point in line]
         middle = path([(point.cost, point.accuracy) for point in line])
-        last = line[-1]
+        right, bottom = _WIDTH - _RIGHT, _HEIGHT - _BOTTOM
         return [
             f'<polygon points="{path([*lows, *reversed(highs)])}" fill="{_BAND}" fill-opacity="0.12"/>',
             f'<polyline points="{middle}" fill="none" stroke="{_BAND}" stroke-width="2" stroke-opacity="0.7"/>',
-            _text(self.x(last.cost), self.y(highs[-1][1]) - 6, line[0].label, anchor="end", size=11, colour=_QUIET),
+            _text(right - 4, bottom - 10, line[0].label, anchor="end", size=11, colour=_BAND),
         ]
 
     def _grid(self) -> list[str]:
