@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from thinkcap.demo import curve_path, recording_path
 from thinkcap.evals import Planted, Recording, plant
-from thinkcap.policies import Arm, BadInput
+from thinkcap.policies import Arm, BadInput, asks
 from thinkcap.policies.curves import Curve, Rightness, Shape, check_curve
 from thinkcap.policies.curves.arm import around
 
@@ -330,6 +331,38 @@ def test_a_saved_curve_is_read_with_numpy_alone(curve: Curve, tmp_path: Path, mo
     assert str(loaded) == str(curve)
     assert "low: " in str(curve)
     assert repr(curve) == "Curve(low, high; 400 questions of planted)"
+
+
+def test_a_curve_names_the_datasets_it_was_fitted_on(recording: Recording, curve: Curve, tmp_path: Path) -> None:
+    """Names of the recording's datasets are saved with the curve; a file of before there were any names none."""
+    named = Curve.fit(replace(recording, datasets=("maths", "")), arms=["low"])
+    assert named.datasets == ("maths",)
+    named.save(tmp_path / "named.json")
+    assert Curve.load(tmp_path / "named.json").datasets == ("maths",)
+    assert curve.datasets == ()
+    curve.save(tmp_path / "older.json")
+    whole = json.loads((tmp_path / "older.json").read_text())
+    del whole["datasets"]
+    (tmp_path / "older.json").write_text(json.dumps(whole))
+    assert Curve.load(tmp_path / "older.json") == curve
+
+
+def test_the_frontier_of_one_arm(curve: Curve) -> None:
+    """Without chosen policies the frontier is single calls and votes as predicted: of all arms, or of one."""
+    best = curve.frontier()[-1].expected.accuracy.mean
+    each = [curve.frontier(arm.arm.label) for arm in curve.arms]
+    assert max(points[-1].expected.accuracy.mean for points in each) == best
+    for arm, points in zip(curve.arms, each, strict=True):
+        assert {policy_arm for point in points for policy_arm in asks(point.policy) or ()} == {arm.arm.label}
+        costs = [point.expected.usd.mean for point in points]
+        assert costs == sorted(costs)
+
+
+def test_the_shipped_curve_names_no_folder() -> None:
+    """What ships says which recording it is of by its name alone."""
+    shipped = Curve.load(curve_path())
+    assert shipped.source == recording_path().name
+    assert shipped.datasets == ("one-step", "products", "sums", "two-steps", "words")
 
 
 def test_fitting_without_scipy_says_what_to_install(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:

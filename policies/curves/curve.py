@@ -69,6 +69,7 @@ class Curve:
     Attributes:
         arms: one curve an arm.
         source: the recording it was fitted on.
+        datasets: names of the benchmarks in it; empty where it names none.
         fingerprint: SHA-256 of what was read of it.
         price_date: date of the recording's prices; None if nobody said.
         questions: how many the recording has.
@@ -96,6 +97,7 @@ class Curve:
     notes: tuple[str, ...]
     advice: tuple[Advice, ...]
     points: tuple[Point, ...] = ()
+    datasets: tuple[str, ...] = ()
 
     @classmethod
     def fit(
@@ -125,6 +127,7 @@ class Curve:
         return cls(
             arms=parts.arms,
             source=recording.source,
+            datasets=tuple(sorted(name for name in recording.datasets if name)),
             fingerprint=fingerprint(recording),
             price_date=price_date,
             questions=len(recording.questions),
@@ -275,7 +278,20 @@ class Curve:
         Raises:
             BadInput: for none of them or several, or one that nothing meets.
         """
-        return choose(self.points or predicted(self), accuracy=accuracy, mean_usd=mean_usd, worth_usd=worth_usd)
+        return choose(self.frontier(), accuracy=accuracy, mean_usd=mean_usd, worth_usd=worth_usd)
+
+    def frontier(self, arm: str | None = None) -> tuple[Point, ...]:
+        """Policies worth having, cheapest first: :attr:`points`, or, without any, single calls and votes as predicted.
+
+        Args:
+            arm: only single calls and votes of this one, as predicted; None for all.
+
+        Raises:
+            BadInput: for an unknown arm.
+        """
+        if arm is not None:
+            return predicted([self.arm(arm)], self)
+        return self.points or predicted(self.arms, self)
 
     def check(self, arms: Sequence[Arm], prices: Mapping[str, tuple[float, float]] | None = None) -> tuple[str, ...]:
         """Whether the curve may be used for these arms and prices.

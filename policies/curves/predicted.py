@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from thinkcap.policies.money import NANO
 from thinkcap.policies.rules import Fixed, Vote
 
 if TYPE_CHECKING:
+    from thinkcap.policies.curves.arm import ArmCurve
     from thinkcap.policies.curves.curve import Curve
 
 __all__ = ["predicted"]
@@ -23,13 +24,13 @@ _ENDS = (0.025, 0.975)
 _VOTES = (1, 3, 5, 7, 9, 13, 19, 27, 39, 55, 79)
 
 
-def predicted(curve: Curve) -> tuple[Point, ...]:
-    """Those worth having, cheapest first."""
-    return worth_having(list(_all(curve)))
+def predicted(arms: Sequence[ArmCurve], curve: Curve) -> tuple[Point, ...]:
+    """Those of some arms of a curve that are worth having, cheapest first."""
+    return worth_having(list(_all(arms, curve)))
 
 
-def _all(curve: Curve) -> Iterator[Point]:
-    for arm in curve.arms:
+def _all(arms: Sequence[ArmCurve], curve: Curve) -> Iterator[Point]:
+    for arm in arms:
         label = arm.arm.label
         most = min(reach(arm), MOST_VOTES) if arm.votes else 1
         for attempts in (number for number in _VOTES if number <= most):

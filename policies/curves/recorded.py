@@ -21,6 +21,11 @@ class Recorded(Protocol):
         ...
 
     @property
+    def datasets(self) -> tuple[str, ...]:
+        """Names of the benchmarks in it; ``""`` where none is named."""
+        ...
+
+    @property
     def arms(self) -> tuple[Arm, ...]:
         """The ways of asking, from the cheapest to the dearest."""
         ...

@@ -154,6 +154,7 @@ class _Point(_Part):
 class _Curve(_Part):
     format: Annotated[str, Field(alias="schema")]
     source: str
+    datasets: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=10_000)] = []
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     price_date: Annotated[str, Field(max_length=100)] | None
     questions: _Count
@@ -331,6 +332,7 @@ def _fields(curve: _Curve, path: str | Path) -> dict[str, Any]:
     return {
         "arms": tuple(_arm_in(arm, path) for arm in curve.arms),
         "source": curve.source,
+        "datasets": tuple(curve.datasets),
         "fingerprint": curve.fingerprint,
         "price_date": curve.price_date,
         "questions": curve.questions,
