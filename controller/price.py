@@ -134,6 +134,11 @@ class Price:
         )
 
     @property
+    def usd_per_mtok(self) -> tuple[float, float]:
+        """Dollars that a million input tokens and a million output tokens cost, of prompts of any usual length."""
+        return self.input / PICO_PER_MTOK_DOLLAR, self.output / PICO_PER_MTOK_DOLLAR
+
+    @property
     def base(self) -> Tier:
         """The rates below every tier."""
         return Tier(0, self.input, self.output, self.cache_read, self.cache_write)

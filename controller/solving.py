@@ -28,7 +28,7 @@ from thinkcap.controller.expecting import ExpectedSoFar
 from thinkcap.controller.govern import Client, govern_with, meter_of
 from thinkcap.controller.ledger import Entry
 from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, Quote, too_small
-from thinkcap.controller.price import PICO_PER_MTOK_DOLLAR, Price
+from thinkcap.controller.price import Price
 from thinkcap.controller.pricing import PriceBook
 from thinkcap.controller.recorder import Recorder
 from thinkcap.controller.resuming import attempts_of
@@ -285,12 +285,9 @@ class Solver(Generic[Client]):
 
     def usd_per_mtok(self) -> dict[str, tuple[float, float]]:
         """Dollars that a million input tokens and a million output tokens cost, by the arm's label."""
-        base = {
-            arm.label: self.prices.lookup(arm.model, str(self.clients[arm.client].base_url)).base for arm in self.arms
-        }
         return {
-            label: (rates.input / PICO_PER_MTOK_DOLLAR, rates.output / PICO_PER_MTOK_DOLLAR)
-            for label, rates in base.items()
+            arm.label: self.prices.lookup(arm.model, str(self.clients[arm.client].base_url)).usd_per_mtok
+            for arm in self.arms
         }
 
     def only(self, arm: Arm) -> Self:

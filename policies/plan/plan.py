@@ -1,21 +1,20 @@
-"""The plan: every option at a target and a demand, and every pair of them."""
+"""The plan: every option at a target and a demand, every pair of them, and what changes where a figure is off."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations, pairwise, product
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
 
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.laws.units import above_zero, share
 from thinkcap.policies.plan.breakeven import crossings
+from thinkcap.policies.plan.frontiers import same_accuracies
 from thinkcap.policies.plan.option import Option
-from thinkcap.policies.plan.reach import Effort, interval, reach
-from thinkcap.policies.plan.total import Total
+from thinkcap.policies.plan.reach import Effort, reach
+from thinkcap.policies.plan.total import Total, total_of
 
-__all__ = ["Pair", "Plan", "Way", "make_plan"]
-
-_STEPS = 400  # accuracies between which frontiers are looked at for a crossing
+__all__ = ["Case", "Pair", "Plan", "Span", "Way", "make_plan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +26,18 @@ class Way:
         effort: what a question takes; None where the target is out of reach.
         total: what a month costs; None likewise.
         usd: dollars a month at the demand; None likewise.
-        low_usd, high_usd: the same with the option's curve at the ends of its 95 % interval; None where the target is
-            then out of reach.
         why_not: why it is out of reach; "" where it is not.
+        low_usd, high_usd: dollars a month with every point at the better, and at the worse, end of its 95 % interval;
+            None where the target is then out of reach.
     """
 
     option: Option
     effort: Effort | None
     total: Total | None
     usd: float | None
-    low_usd: float | None
-    high_usd: float | None
     why_not: str = ""
+    low_usd: float | None = None
+    high_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +47,30 @@ class Pair:
     Attributes:
         one, other: their names.
         break_even: demands at which they cost the same, in questions a month, ascending.
-        low, high: the least and the largest of these with either price a fifth up or down; None without any.
-        accuracy: accuracies at which they cost the same at the demand.
+        low, high: the least and the largest of these in any of the plan's cases; None without any.
+        accuracy: accuracies at which they cost the same at the demand: where their frontiers cross.
     """
 
     one: str
     other: str
     break_even: tuple[float, ...]
-    low: float | None
+    low: float | None = None
+    high: float | None = None
+    accuracy: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Demands, in questions a month, over which one option is the cheapest.
+
+    Attributes:
+        option: its name.
+        low, high: from where to where; high is None where it has no end.
+    """
+
+    option: str
+    low: float
     high: float | None
-    accuracy: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,113 +80,172 @@ class Plan:
     Attributes:
         demand: questions a month.
         target: accuracy that has to be reached.
+        max_seconds: the longest a question may take; None for any.
         ways: every option, in the order given.
         pairs: every pair of options that reach the target.
+        cases: the same plan with one figure off, each in turn; empty in a case itself.
     """
 
     demand: float
     target: float
+    max_seconds: float | None
     ways: tuple[Way, ...]
     pairs: tuple[Pair, ...]
+    cases: tuple[Case, ...] = ()
 
     @property
     def cheapest(self) -> Way | None:
         """The option that costs least at the demand; None where none reaches the target."""
-        able = [way for way in self.ways if way.usd is not None]
-        return min(able, key=lambda way: way.usd or 0.0) if able else None
+        return _cheapest(self.ways, self.demand)
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Which option is the cheapest from which demand on, from no demand to any."""
+        ends = sorted({demand for pair in self.pairs for demand in pair.break_even})
+        found: list[Span] = []
+        for low, high in pairwise([0.0, *ends, None]):
+            inside = 2 * (low or 1.0) if high is None else (high / 2 if not low else (low + high) / 2)
+            best = _cheapest(self.ways, inside)
+            if best is None:
+                return ()
+            if found and found[-1].option == best.option.name:
+                found[-1] = replace(found[-1], high=high)
+            else:
+                found.append(Span(best.option.name, low or 0.0, high))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A plan with one figure off.
+
+    Attributes:
+        option: the option whose figure it is.
+        change: what is off, such as "price x 2" or "accuracy at its lower end" (of its 95 % interval).
+        plan: the plan then.
+    """
+
+    option: str
+    change: str
+    plan: Plan
 
 
 def make_plan(
-    options: Sequence[Option], *, demand: float, target: float, max_seconds: float | None = None, swing: float = 0.2
+    options: Sequence[Option],
+    *,
+    demand: float,
+    target: float,
+    max_seconds: float | None = None,
+    price_factor: float = 2.0,
 ) -> Plan:
     """The cheapest way to the target by each option, what it costs, and where one gives way to another.
+
+    Then the same with one figure off: each option's price multiplied and divided by a factor, and every point of each
+    option at the lower and at the upper end of its 95 % interval, where that is known.
 
     Args:
         options: ways to answer, of different names, whose accuracies are of the same task.
         demand: questions a month.
         target: accuracy that has to be reached, between 0 and 1.
         max_seconds: the longest a question may take; None for any.
-        swing: by what share prices are varied for the interval of a break-even.
+        price_factor: by what prices are varied, above 1.
 
     Raises:
         BadInput: for no options, names that repeat, or numbers that cannot be meant.
     """
     above_zero(demand, "the demand")
     share(target, "the target")
-    share(swing, "the swing of prices")
+    if not above_zero(price_factor, "the factor on prices") > 1:
+        raise BadInput(f"the factor on prices must lie above 1, such as 2, not {price_factor!r}")
     names = [option.name for option in options]
     if not names or len(names) != len(set(names)):
         raise BadInput("a plan needs options, each of a name of its own")
     if max_seconds is not None:
         above_zero(max_seconds, "the longest time")
-    ways = tuple(_way(option, demand, target, max_seconds) for option in options)
-    able = [(way.option, way.total) for way in ways if way.total is not None]
-    pairs = tuple(
-        _pair(one, other, totals=(first, second), demand=demand, max_seconds=max_seconds, swing=swing)
-        for (one, first), (other, second) in combinations(able, 2)
+    plan = _plan(options, demand, target, max_seconds)
+    cases = tuple(
+        Case(option.name, change, _plan([changed if each is option else each for each in options], *rest))
+        for rest in [(demand, target, max_seconds)]
+        for option in options
+        for change, changed in _changes(option, price_factor)
     )
-    return Plan(demand, target, ways, pairs)
+    ends = {
+        (case.option, case.change): way.usd
+        for case in cases
+        for way in case.plan.ways
+        if way.option.name == case.option
+    }
+    by_name = dict(zip(names, options, strict=True))
+    return replace(
+        plan,
+        cases=cases,
+        ways=tuple(
+            replace(
+                way,
+                low_usd=ends.get((way.option.name, _HIGH), way.usd),
+                high_usd=ends.get((way.option.name, _LOW), way.usd),
+            )
+            for way in plan.ways
+        ),
+        pairs=tuple(
+            _with_ends(pair, cases, same_accuracies(by_name[pair.one], by_name[pair.other], demand, max_seconds))
+            for pair in plan.pairs
+        ),
+    )
+
+
+_LOW, _HIGH = "accuracy at its lower end", "accuracy at its upper end"
+
+
+def _changes(option: Option, factor: float) -> Iterator[tuple[str, Option]]:
+    yield f"price / {factor:g}", option.at_price(1 / factor)
+    yield f"price x {factor:g}", option.at_price(factor)
+    if option.known:
+        yield _LOW, option.at("low")
+        yield _HIGH, option.at("high")
+
+
+def _plan(options: Sequence[Option], demand: float, target: float, max_seconds: float | None) -> Plan:
+    ways = tuple(_way(option, demand, target, max_seconds) for option in options)
+    able = [(way.option.name, way.total) for way in ways if way.total is not None]
+    pairs = tuple(Pair(one, other, crossings(first, second)) for (one, first), (other, second) in combinations(able, 2))
+    return Plan(demand, target, max_seconds, ways, pairs)
 
 
 def _way(option: Option, demand: float, target: float, max_seconds: float | None) -> Way:
     effort = reach(option, target, max_seconds=max_seconds)
-    low, high = (
-        None if work is None else _total(option, work).usd(demand)
-        for work in interval(option, target, max_seconds=max_seconds)
-    )
     if effort is None:
-        return Way(option, None, None, None, low, high, _why_not(option, target, max_seconds))
-    total = _total(option, effort.work)
-    return Way(option, effort, total, total.usd(demand), low, high)
-
-
-def _total(option: Option, work: float) -> Total:
-    return Total(option.fixed_usd, option.least_usd, work * option.usd_per_work)
+        return Way(option, None, None, None, _why_not(option, target, max_seconds))
+    total = total_of(option, effort.work)
+    return Way(option, effort, total, total.usd(demand))
 
 
 def _why_not(option: Option, target: float, max_seconds: float | None) -> str:
-    best = max(step.accuracy for step in option.steps)
-    if best < target:
-        return f"at best {100 * best:.1f} % was measured: nothing says more thinking reaches {100 * target:.1f} %"
-    return f"what reaches {100 * target:.1f} % takes longer than {max_seconds} s"
+    best = option.best
+    if best.accuracy < target:
+        if option.fitted:
+            span = "" if best.bounds is None else f" ({100 * best.bounds[0]:.1f} to {100 * best.bounds[1]:.1f})"
+            return (
+                f"the asymptote of its curve is {100 * best.accuracy:.1f} %{span}: no policy of it comes to the target"
+            )
+        return f"at best {100 * best.accuracy:.1f} % was measured: nothing says more thinking reaches the target"
+    slow = reach(option, target)
+    takes = "longer" if slow is None or slow.seconds is None else f"{slow.seconds:,.0f} s"
+    return f"what reaches the target takes {takes}, and the limit is {max_seconds:g} s"
 
 
-def _pair(
-    one: Option, other: Option, *, totals: tuple[Total, Total], demand: float, max_seconds: float | None, swing: float
-) -> Pair:
-    found = crossings(*totals)
-    prices = (1 - swing, 1 + swing)
-    varied = [
-        each
-        for first, second in product(prices, prices)
-        for each in crossings(totals[0].at_price(first), totals[1].at_price(second))
+def _cheapest(ways: Sequence[Way], demand: float) -> Way | None:
+    able = [(way.total.usd(demand), place) for place, way in enumerate(ways) if way.total is not None]
+    return ways[min(able)[1]] if able else None
+
+
+def _with_ends(pair: Pair, cases: Sequence[Case], accuracy: tuple[float, ...]) -> Pair:
+    found = [
+        demand
+        for case in cases
+        for each in case.plan.pairs
+        if (each.one, each.other) == (pair.one, pair.other)
+        for demand in each.break_even
     ]
-    around = [*found, *varied] if found else []
-    return Pair(
-        one.name,
-        other.name,
-        found,
-        min(around, default=None),
-        max(around, default=None),
-        _accuracies(one, other, demand, max_seconds),
-    )
-
-
-def _accuracies(one: Option, other: Option, demand: float, max_seconds: float | None) -> tuple[float, ...]:
-    """Where the two frontiers cross at the demand, by halving between accuracies at which the cheaper one changes."""
-
-    def gap(accuracy: float) -> float | None:
-        efforts = [reach(option, accuracy, max_seconds=max_seconds) for option in (one, other)]
-        if efforts[0] is None or efforts[1] is None:
-            return None
-        return _total(one, efforts[0].work).usd(demand) - _total(other, efforts[1].work).usd(demand)
-
-    seen = [(step / _STEPS, gap(step / _STEPS)) for step in range(1, _STEPS)]
-    found = []
-    for (low, before), (high, after) in pairwise(seen):
-        if before is not None and after is not None and before * after < 0:
-            while high - low > 1e-9:
-                middle = (low + high) / 2
-                low, high = (low, middle) if (gap(middle) or 0.0) * before <= 0 else (middle, high)
-            found.append((low + high) / 2)
-    return tuple(found)
+    around = [*pair.break_even, *found]
+    return replace(pair, low=min(around, default=None), high=max(around, default=None), accuracy=accuracy)

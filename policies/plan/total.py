@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Total"]
+from thinkcap.policies.plan.option import Option
+
+__all__ = ["Total", "total_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Total:
         """Its two straight pieces as (dollars at no demand, dollars a question); the higher one holds."""
         return (self.fixed_usd + self.least_usd, 0.0), (self.fixed_usd, self.usd_per_question)
 
-    def at_price(self, factor: float) -> Total:
-        """The same with all but the fixed dollars multiplied."""
-        return Total(self.fixed_usd, factor * self.least_usd, factor * self.usd_per_question)
+
+def total_of(option: Option, work: float) -> Total:
+    """What a month costs where each question takes so much work."""
+    return Total(option.fixed_usd, option.least_usd, work * option.usd_per_work)

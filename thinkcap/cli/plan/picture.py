@@ -36,11 +36,20 @@ def draw(plan: Plan, path: str) -> None:
         colour, dash = _COLOURS[number % len(_COLOURS)], _DASHES[number % len(_DASHES)]
         usd = [total.usd(demand) for demand in demands]
         axes.plot(demands, usd, label=name, linewidth=2, color=colour, linestyle=dash)
-    even = sorted((demand, totals[pair.one].usd(demand)) for pair in plan.pairs for demand in pair.break_even)
-    for number, at in enumerate(even):
-        axes.plot(*at, "o", color="#1c2128", zorder=3)
-        beside, side = ((-7, 7), "right") if number % 2 == 0 else ((7, -14), "left")
-        axes.annotate(f"{at[0]:,.0f}", at, xytext=beside, textcoords="offset points", ha=side, fontsize=9)
+    for at in sorted({(demand, totals[pair.one].usd(demand)) for pair in plan.pairs for demand in pair.break_even}):
+        axes.plot(*at, "o", color="#1c2128", zorder=4)
+        axes.annotate(
+            f"{at[0]:,.0f}",
+            at,
+            xytext=(0, -9),
+            textcoords="offset points",
+            rotation=90,
+            ha="center",
+            va="top",
+            fontsize=9,
+            zorder=3,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1},
+        )
     axes.axvline(plan.demand, color="#b0b6be", linewidth=1.2, zorder=0)
     axes.annotate("demand", (plan.demand, 0.01), xycoords=("data", "axes fraction"), fontsize=9, color="#555555")
     axes.set(
