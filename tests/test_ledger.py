@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -137,8 +141,12 @@ def test_a_thread_that_comes_back_while_inside_is_told(make_ledger: MakeLedger) 
     """A finalizer that runs while its own thread is in the ledger gets an error instead of a deadlock."""
     ledger = make_ledger()
     ledger.open("a", Ceiling(usd=1), at=0.0)
-    with ledger._rows(write=False), pytest.raises(LedgerFailed, match="settle later"):  # type: ignore[attr-defined]
-        ledger.reserve("a", Amount(5), at=1.0)
+
+    def come_back(_: object) -> None:
+        with pytest.raises(LedgerFailed, match="settle later"):
+            ledger.reserve("a", Amount(5), at=1.0)
+
+    ledger._do(come_back, write=False)  # type: ignore[attr-defined]
     assert ledger.balance("a").money.reserved == 0
     ledger.reserve("a", Amount(5), at=1.0)
 
@@ -166,14 +174,59 @@ def test_a_failing_write_leaves_memory_untouched() -> None:
     ledger = MemoryLedger()
     (before,) = ledger.open("a", Ceiling(usd=1), at=0.0)
 
-    def interrupted() -> None:
-        with ledger._rows(write=True) as rows:
-            rows.put_sums([replace(before, reserved=Amount(5))])
-            raise KeyboardInterrupt
+    def interrupted(rows: Any) -> None:
+        rows.put_sums([replace(before, reserved=Amount(5))])
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        interrupted()
+        ledger._do(interrupted)
     assert ledger.levels("a") == (before,)
+
+
+def test_an_interrupt_at_any_step_leaves_memory_whole_and_free() -> None:
+    """Wherever in a transaction an interrupt strikes, all of it is done or nothing, and the next one is let in."""
+
+    def interrupted_at(step: int, act: Callable[[], object]) -> bool:
+        left = step
+
+        def trace(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal left
+            if "ledger" not in frame.f_code.co_filename:
+                return None
+            frame.f_trace_opcodes = True
+            left -= event == "opcode"
+            if left == 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+            return trace
+
+        before = sys.gettrace()
+        try:
+            sys.settrace(trace)
+            act()
+        except KeyboardInterrupt:
+            return True
+        finally:
+            sys.settrace(before)
+        return False
+
+    done = 0
+    for step in itertools.count(1):
+        ledger = MemoryLedger()
+        ledger.open("a", Ceiling(usd=1), at=0.0)
+        ledger.reserve("a", Amount(5, 5, 1), at=0.0)
+        reserving = interrupted_at(step, lambda: ledger.reserve("a", Amount(7, 7, 1), at=1.0))  # noqa: B023
+        settling = interrupted_at(step, lambda: ledger.settle("1", Charge(3), at=2.0))  # noqa: B023
+        elsewhere = threading.Thread(target=ledger.reserve, args=("a", Amount()), kwargs={"at": 3.0}, daemon=True)
+        elsewhere.start()
+        elsewhere.join(10)
+        assert not elsewhere.is_alive()
+        statement = ledger.statement("a")
+        assert (statement.spent, statement.reserved) == (statement.level.spent, statement.level.reserved)
+        done += statement.level.reserved.nusd in (7, 12)
+        if not reserving and not settling:
+            break
+    assert 0 < done < step
 
 
 def test_refusals_say_who_what_and_how_much(make_ledger: MakeLedger) -> None:

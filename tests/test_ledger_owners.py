@@ -247,11 +247,14 @@ sys.stdin.read()
 def test_a_fork_in_the_middle_of_a_transaction_harms_neither_side(ledger: SqliteLedger) -> None:
     """A fork in the middle of a transaction, in a signal handler, leaves parent and child with what they had."""
     ledger.reserve("a", Amount(10), at=1.0)
-    turn = ledger._rows(write=True)
-    with turn:
+
+    def fork(_: object) -> int:
         child = os.fork()
         if child == 0:
             os._exit(len(states(SqliteLedger(ledger.path))))
+        return child
+
+    child = ledger._do(fork)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
     assert states(ledger) == ["alive"]
 

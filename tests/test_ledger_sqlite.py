@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -339,13 +340,12 @@ def test_an_interrupt_in_a_step_keeps_none_of_it(ledger: SqliteLedger) -> None:
     """An interrupt between two writes of one step rolls both back, and the ledger goes on."""
     (before,) = ledger.levels("a")
 
-    def interrupted() -> None:
-        with ledger._rows(write=True) as rows:
-            rows.put_sums([replace(before, spent=Amount(999))])
-            raise KeyboardInterrupt
+    def interrupted(rows: Any) -> None:
+        rows.put_sums([replace(before, spent=Amount(999))])
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        interrupted()
+        ledger._do(interrupted)
     assert ledger.balance("a").money.spent == 0
     ledger.reserve("a", Amount(1), at=0.0)
 

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.ledger import machine
-from thinkcap.controller.ledger.turn import Turn
+from thinkcap.controller.ledger.turn import Store, in_turn
 from thinkcap.controller.ledger.values import (
     Amount,
     Balance,
@@ -75,8 +75,8 @@ class Rows(Protocol):
         """Store what accounts have spent and reserved."""
         ...
 
-    def add_entry(self, entry: Entry) -> str:
-        """Store a new entry under the next ticket; returns the ticket."""
+    def add_entry(self, account: str, purpose: Purpose, reserved: Amount, at: float, owner: str | None) -> str:
+        """Store a new reservation under the next ticket; returns the ticket."""
         ...
 
     def put_entry(self, entry: Entry) -> None:
@@ -88,8 +88,8 @@ class Books(abc.ABC):
     """A :class:`~thinkcap.controller.ledger.ledger.Ledger` over a store."""
 
     @abc.abstractmethod
-    def _rows(self, *, write: bool) -> Turn[Rows]:
-        """One transaction."""
+    def _store(self) -> Store[Rows]:
+        """Where this process makes its transactions."""
 
     @abc.abstractmethod
     def _claim(self, *, at: float) -> str | None:
@@ -103,12 +103,7 @@ class Books(abc.ABC):
         """Forget the owners that are dead and hold nothing. Asked within a transaction that writes."""
 
     def _do(self, step: Callable[[Rows], Result], *, write: bool = True) -> Result:
-        turn = self._rows(write=write)
-        try:
-            with turn as rows:
-                return step(rows)
-        finally:
-            turn.end()
+        return in_turn(self._store(), step, write=write)
 
     def open(self, path: str, ceiling: Ceiling | None, *, at: float) -> tuple[Level, ...]:
         """See :meth:`Ledger.open`."""
@@ -134,7 +129,7 @@ class Books(abc.ABC):
 
         def step(rows: Rows) -> str:
             rows.put_sums(machine.admit(_all(rows.levels(paths), paths), amount))
-            return rows.add_entry(Entry("", path, purpose, amount, at, owner=self._claim(at=at)))
+            return rows.add_entry(path, purpose, amount, at, self._claim(at=at))
 
         return self._do(step)
 

@@ -15,7 +15,7 @@ __all__ = ["Home"]
 
 
 class Home:
-    """The store of :class:`~thinkcap.controller.ledger.turn.Turn`, in a file.
+    """The :class:`~thinkcap.controller.ledger.turn.Store` of a file.
 
     Attributes:
         lock: held for every transaction.

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from thinkcap.controller.ledger.books import Books, Rows
 from thinkcap.controller.ledger.machine import lineage, number_of
 from thinkcap.controller.ledger.processes import this_process
-from thinkcap.controller.ledger.turn import Turn, new_lock
-from thinkcap.controller.ledger.values import Entry, Level, Owner
+from thinkcap.controller.ledger.turn import Store, new_lock
+from thinkcap.controller.ledger.values import Amount, Entry, Level, Owner, Purpose
 from thinkcap.policies.errors import BadInput
 
 __all__ = ["MemoryLedger"]
@@ -24,14 +24,13 @@ class MemoryLedger(Books):
     """
 
     def __init__(self) -> None:
-        self._store = _Store()
-        self._lock = new_lock()
+        self._memory = _Memory()
         self._process = this_process()
 
-    def _rows(self, *, write: bool) -> Turn[Rows]:
+    def _store(self) -> Store[Rows]:
         if this_process() != self._process:  # before the lock: it may have been held at the fork
             raise BadInput("an account in memory cannot be used in a forked process: share one with ledger='FILE.db'")
-        return Turn(self._store, self._lock, write=write)
+        return self._memory
 
     def _claim(self, *, at: float) -> None:  # noqa: ARG002 - nobody else can hold anything here
         return None
@@ -40,48 +39,31 @@ class MemoryLedger(Books):
         return Owner("alive", os.getpid())
 
 
-class _Store:
-    def __init__(self) -> None:
-        self.stored: dict[str | int, Level | Entry] = {}  # accounts by path, entries by number
-        self.below: dict[str, list[int]] = {}  # numbers of the entries of each account and its descendants, rising
-        self.numbers = itertools.count(1)
-        self.responses: dict[str, int] = {}  # numbers of entries by the provider's id of the answer
-        self._rows: _Rows | None = None
+class _Memory:
+    """The store, and the rows of the one transaction that is under way."""
 
-    def begin(self, *, write: bool) -> _Rows:  # noqa: ARG002 - whoever writes nothing changes nothing
-        self._rows = rows = _Rows(self)
-        return rows
+    def __init__(self) -> None:
+        self.lock = new_lock()
+        self._stored: dict[str | int, Level | Entry] = {}  # accounts by path, entries by number
+        self._changed: dict[str | int, Level | Entry] = {}  # by the transaction under way
+        self._below: dict[str, list[int]] = {}  # numbers of the entries of each account and its descendants, rising
+        self._responses: dict[str, int] = {}  # numbers of entries by the provider's id of the answer
+        self._numbers = itertools.count(1)
+
+    def begin(self, *, write: bool) -> _Memory:  # noqa: ARG002 - whoever writes nothing changes nothing
+        self._changed = {}
+        return self
 
     def commit(self) -> None:
-        if self._rows is not None:
-            self._rows.index()  # first: a number without its entry is passed over
-            self.stored.update(self._rows.changed)  # one step: an interrupt finds all of it done or nothing
+        if self._changed:
+            self._stored.update(self._changed)  # one step: an interrupt finds all of it done or nothing
 
     def end(self) -> None:
-        self._rows = None
-
-
-class _Rows:
-    def __init__(self, store: _Store) -> None:
-        self._stored = store.stored
-        self._below = store.below
-        self._responses = store.responses
-        self._numbers = store.numbers
-        self.changed: dict[str | int, Level | Entry] = {}
-        self._added: list[tuple[int, str]] = []
-
-    def index(self) -> None:
-        """Note under which accounts the new entries stand, and of which answers they are."""
-        for number, account in self._added:
-            for path in lineage(account):
-                self._below.setdefault(path, []).append(number)
-        for row in self.changed.values():
-            if isinstance(row, Entry) and row.response is not None:
-                self._responses[row.response] = int(row.id)
+        self._changed = {}
 
     def levels(self, paths: Sequence[str]) -> tuple[Level, ...]:
-        found = [self.changed.get(path) or self._stored.get(path) for path in paths]
-        return tuple(level for level in found if isinstance(level, Level))
+        found = [self._changed.get(path) or self._stored.get(path) for path in paths]
+        return tuple([level for level in found if isinstance(level, Level)])
 
     def entry(self, ticket: str) -> Entry | None:
         found = self._stored.get(number_of(ticket))
@@ -89,7 +71,7 @@ class _Rows:
 
     def of_response(self, response: str) -> Entry | None:
         found = self._stored.get(self._responses.get(response, 0))
-        return found if isinstance(found, Entry) else None
+        return found if isinstance(found, Entry) and found.response == response else None
 
     def entries_below(self, path: str) -> Iterable[Entry]:
         found = (self._stored.get(number) for number in self._below.get(path, ()))
@@ -102,20 +84,25 @@ class _Rows:
         return [row for row in self._stored.values() if isinstance(row, Entry) and row.status == "reserved"]
 
     def put_level(self, level: Level) -> None:
-        self.changed[level.path] = level
+        self._changed[level.path] = level
 
     def add_level(self, level: Level) -> None:
-        self.changed[level.path] = level
+        self._changed[level.path] = level
 
     def put_sums(self, levels: Sequence[Level]) -> None:
-        self.changed.update((level.path, level) for level in levels)
+        for level in levels:
+            self._changed[level.path] = level
 
-    def add_entry(self, entry: Entry) -> str:
+    def add_entry(self, account: str, purpose: Purpose, reserved: Amount, at: float, owner: str | None) -> str:
         number = next(self._numbers)
         ticket = str(number)
-        self.changed[number] = entry.under(ticket)
-        self._added.append((number, entry.account))
+        for path in lineage(account):  # a number whose entry is not kept after all is passed over
+            self._below.setdefault(path, []).append(number)
+        self._changed[number] = Entry(ticket, account, purpose, reserved, at, owner=owner)
         return ticket
 
     def put_entry(self, entry: Entry) -> None:
-        self.changed[int(entry.id)] = entry
+        number = int(entry.id)
+        self._changed[number] = entry
+        if entry.response is not None:
+            self._responses[entry.response] = number

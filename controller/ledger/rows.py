@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from thinkcap.controller.ledger.machine import number_of
 from thinkcap.controller.ledger.schema import (
     entry_of,
-    entry_row,
     level_of,
     level_row,
     limits_row,
     outcome_row,
+    reservation_row,
     sums_row,
 )
-from thinkcap.controller.ledger.values import Entry, Level
+from thinkcap.controller.ledger.values import Amount, Entry, Level, Purpose
 
 __all__ = ["TableRows"]
 
@@ -109,9 +109,9 @@ class TableRows:
         """Store what accounts have spent and reserved."""
         self._executemany(_PUT_SUMS, map(sums_row, levels))
 
-    def add_entry(self, entry: Entry) -> str:
-        """Store a new entry; returns its ticket, the row's number."""
-        return str(self._execute(_ADD_ENTRY, entry_row(entry)).lastrowid)
+    def add_entry(self, account: str, purpose: Purpose, reserved: Amount, at: float, owner: str | None) -> str:
+        """Store a new reservation; returns its ticket, the row's number."""
+        return str(self._execute(_ADD_ENTRY, reservation_row(account, purpose, reserved, at, owner)).lastrowid)
 
     def put_entry(self, entry: Entry) -> None:
         """Store what became of an entry."""

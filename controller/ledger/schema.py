@@ -17,11 +17,11 @@ __all__ = [
     "UPGRADES",
     "VERSION",
     "entry_of",
-    "entry_row",
     "level_of",
     "level_row",
     "limits_row",
     "outcome_row",
+    "reservation_row",
     "sums_row",
 ]
 
@@ -122,17 +122,10 @@ def _ceiling(nano: int | None, output_tokens: int | None, calls: int | None, sec
     return Ceiling(usd=dollars, output_tokens=output_tokens, calls=calls, seconds=seconds)
 
 
-def entry_row(entry: Entry) -> tuple[Any, ...]:
-    """A new entry as a row: account, purpose, what is reserved, started_at, status and owner."""
-    what = entry.purpose
-    return (
-        entry.account,
-        *(what.model, what.api, what.cap_asked, what.cap_sent, what.price_source, what.note),
-        *_parts(entry.reserved),
-        entry.started_at,
-        entry.status,
-        entry.owner,
-    )
+def reservation_row(account: str, what: Purpose, reserved: Amount, at: float, owner: str | None) -> tuple[Any, ...]:
+    """A new entry as a row: account, purpose, what is reserved, when, status and owner."""
+    said = (what.model, what.api, what.cap_asked, what.cap_sent, what.price_source, what.note)
+    return (account, *said, reserved.nusd, reserved.output_tokens, reserved.calls, at, "reserved", owner)
 
 
 def outcome_row(entry: Entry) -> tuple[Any, ...]:

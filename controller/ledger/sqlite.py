@@ -18,7 +18,7 @@ from thinkcap.controller.ledger.home import Home
 from thinkcap.controller.ledger.opening import create
 from thinkcap.controller.ledger.owners import Claim, look, sweep
 from thinkcap.controller.ledger.processes import follow_forks, this_process
-from thinkcap.controller.ledger.turn import Turn, is_mine
+from thinkcap.controller.ledger.turn import is_mine
 from thinkcap.controller.ledger.values import Owner
 from thinkcap.policies.errors import BadInput, LedgerFailed
 
@@ -136,9 +136,8 @@ class SqliteLedger(Books):
             process, Home(self.path, self._busy_s, durable=self._durable)
         )
 
-    def _rows(self, *, write: bool) -> Turn[Rows]:
-        home = self._home()
-        return Turn(home, home.lock, write=write)
+    def _store(self) -> Home:
+        return self._home()
 
     def _do(self, step: Callable[[Rows], Result], *, write: bool = True) -> Result:
         try:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from thinkcap.policies.errors import LedgerFailed
 
-__all__ = ["Store", "Turn", "is_mine", "new_lock"]
+__all__ = ["Store", "in_turn", "is_mine", "new_lock"]
 
 Row = TypeVar("Row", covariant=True)
+Rows = TypeVar("Rows")
+Result = TypeVar("Result")
 
 
 class Store(Protocol[Row]):
-    """Where a transaction is made."""
+    """Where a transaction is made.
+
+    Attributes:
+        lock: held for every transaction; from :func:`new_lock`.
+    """
+
+    lock: Any
 
     def begin(self, *, write: bool) -> Row:
         """Begin a transaction."""
@@ -29,52 +37,39 @@ class Store(Protocol[Row]):
         ...
 
 
-class Turn(Generic[Row]):
-    """One transaction: what was written is kept as a whole if the block ends, and not at all if it raises.
+def in_turn(store: Store[Rows], step: Callable[[Rows], Result], *, write: bool) -> Result:
+    """One transaction: what the step writes is kept as a whole if it returns, and not at all if it raises.
 
-    An interrupt can strike between any two steps of Python, also where a ``with`` block begins and ends. So who uses
-    a turn calls :meth:`end` afterwards in any case; it does nothing if the block ended as it should.
+    An interrupt can strike between any two steps of Python, also where a ``finally`` begins: then the one around it
+    still lets the lock go.
 
     Raises:
         LedgerFailed: if the thread is inside the ledger already. Only a signal handler or a finalizer can come back
             so: it must leave a note and settle later.
     """
-
-    def __init__(self, store: Store[Row], lock: Any, *, write: bool) -> None:
-        self._store, self._lock, self._write = store, lock, write
-        self._came = False
-
-    def __enter__(self) -> Row:
-        if is_mine(self._lock):
-            raise LedgerFailed(
-                "a finalizer or signal handler entered the ledger that its own thread is in: settle later"
-            )
-        self._came = True
+    lock = store.lock
+    if is_mine(lock):
+        raise LedgerFailed("a finalizer or signal handler entered the ledger that its own thread is in: settle later")
+    try:
         try:
-            self._lock.acquire()
-            return self._store.begin(write=self._write)
-        except BaseException:
-            self.end()
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                self._store.commit()
+            lock.acquire()
+            result = step(store.begin(write=write))
+            store.commit()
+            return result
         finally:
-            self.end()
+            _leave(store)
+    finally:
+        if is_mine(lock):
+            _leave(store)
 
-    def end(self) -> None:
-        """Undo what was not committed, and let the next one in."""
-        if not self._came or not is_mine(self._lock):
-            return
+
+def _leave(store: Store[Any]) -> None:
+    """Undo what was not committed, and let the next one in."""
+    if is_mine(store.lock):
         try:
-            self._store.end()
+            store.end()
         finally:
-            self._came = False
-            self._lock.release()
+            store.lock.release()
 
 
 def is_mine(lock: Any) -> bool:

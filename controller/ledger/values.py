@@ -298,10 +298,6 @@ class Entry:
     owner: str | None = None
     response: str | None = None
 
-    def under(self, ticket: str) -> Entry:
-        """The same new reservation under its ticket."""
-        return Entry(ticket, self.account, self.purpose, self.reserved, self.started_at, owner=self.owner)
-
     @property
     def model(self) -> str | None:
         """The model asked for."""
