@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import threading
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
 
 from thinkcap.controller.account import Account
 from thinkcap.controller.bound import Bound
@@ -42,6 +43,9 @@ from thinkcap.policies.errors import CeilingReached, NotGoverned, UnknownPrice
 from thinkcap.policies.money import show_usd
 from thinkcap.policies.values import Api, Usage
 
+if TYPE_CHECKING:
+    from tiktoken import Encoding
+
 __all__ = ["DEFAULT_OUTPUT_TOKENS", "Meter", "Quote", "Ticket"]
 
 DEFAULT_OUTPUT_TOKENS = 4096
@@ -63,6 +67,7 @@ class Quote(NamedTuple):
         key: identifies the prompt, and where it is sent, among those of this process.
         fees: nano-dollars that may be billed beside the tokens, as the caller bounds them.
         is_bounded: the caller's bound is part of it.
+        is_whole: half an answer to it is none (see :func:`is_whole`).
     """
 
     model: str
@@ -74,6 +79,7 @@ class Quote(NamedTuple):
     key: int
     fees: int = 0
     is_bounded: bool = False
+    is_whole: bool = False
 
     def worst(self, cap: int) -> int:
         """The most the call can cost at this output cap, in nano-dollars."""
@@ -172,17 +178,22 @@ class Meter:
         model = str(body.get("model"))
         price = self.prices.lookup(model, self.base_url)
         encoding, short = cached_encoding(model), plain(body, api)
+        if short is None:
+            return self._walked(body, api, model, price, encoding)
+        key = hash((self.base_url, api, short.text))
+        prompt = plain_bound(short) if encoding is None else prompt_bound(body, api=api, encoding=encoding)
+        return Quote(model, api, price, self._counted(model, key, prompt), short.n, short.cap, key)
+
+    def _walked(self, body: Mapping[str, Any], api: Api, model: str, price: Price, encoding: Encoding | None) -> Quote:
+        """What a request can come to that is more than plain text and plain settings."""
         n, asked = choices(body), output_cap(body, api)
-        key = hash((self.base_url, api, _prompt_text(body) if short is None else short.text))
-        if short is not None:
-            prompt = plain_bound(short) if encoding is None else prompt_bound(body, api=api, encoding=encoding)
-            return self.sharpen(Quote(model, api, price, prompt, n, asked, key))
+        key = hash((self.base_url, api, _prompt_text(body)))
         check_sendable(body)
         before = self._tokens_before(body)
         rest = body if before is None else {name: body[name] for name in body if name != "previous_response_id"}
         is_bounded = refuse_unbounded(rest, bounded=self.bound is not None)
         prompt = prompt_bound(rest, api=api, encoding=encoding, bounded=is_bounded) + (before or 0)
-        quote = Quote(model, api, price, prompt, n, asked, key)
+        quote = Quote(model, api, price, prompt, n, asked, key, is_whole=is_whole(body))
         if self.bound is None or not is_bounded:
             return self.sharpen(quote)
         if body.get("background"):
@@ -197,14 +208,18 @@ class Meter:
         return None if tokens is None else tokens + PER_REQUEST
 
     def sharpen(self, quote: Quote) -> Quote:
-        """The same quote, with the prompt as the provider counted it in an earlier call, where that is less.
+        """The same quote, with the prompt as the provider counted it in an earlier call, where that is less."""
+        if quote.is_bounded:
+            return quote
+        return quote._replace(prompt=self._counted(quote.model, quote.key, quote.prompt))
+
+    def _counted(self, model: str, key: int, prompt: int) -> int:
+        """The bound on a prompt, or what the provider counted for it before, where that is less.
 
         What a provider writes around a prompt may change from call to call (a date, a hint): it keeps its allowance.
         """
-        counted = self.seen.prompt(quote.model, quote.key)
-        if counted is None or quote.is_bounded:
-            return quote
-        return quote._replace(prompt=min(quote.prompt, counted + PER_REQUEST))
+        counted = self.seen.prompt(model, key)
+        return prompt if counted is None else min(prompt, counted + PER_REQUEST)
 
     def least(self, quote: Quote, wanted: int) -> int:
         """The smallest output cap at which such a call is likely to finish."""
@@ -270,7 +285,7 @@ class Meter:
         price, _ = self.prices.settle_price(
             asked, _named(response, "model"), self.base_url, service_tier=_named(response, "service_tier")
         )
-        charge = Charge(price.cost(usage), usage=usage, provenance="provider", price_source=_source(price))
+        charge = Charge(price.cost(usage), usage=usage, provenance="provider", price_source=price.label)
         self._charged(entry.id, charge)
 
     def _charged(self, ticket: str, charge: Charge) -> None:
@@ -352,7 +367,7 @@ class Meter:
     def _demand(self, body: Mapping[str, Any], api: Api) -> Demand:
         quote = self.quote(body, api)
         wanted = quote.asked or self.default_output_tokens
-        if self.on_exceeded == "clamp" or (self.on_exceeded is None and not is_whole(body)):
+        if self.on_exceeded == "clamp" or (self.on_exceeded is None and not quote.is_whole):
             return Demand(quote, wanted, self.least(quote, wanted))
         demand = Demand(quote, wanted, quote.asked or self.useful(quote))
         return self._smaller(demand, self.on_exceeded) if callable(self.on_exceeded) else demand
@@ -396,9 +411,7 @@ class Meter:
         is_shared = quote.asked is None and self.shares is not None
         cap = self._fitting(demand) if is_shared else demand.wanted
         for tries_left in reversed(range(_TRIES)):
-            purpose = Purpose(
-                quote.model, quote.api, cap_asked=quote.asked, cap_sent=cap, price_source=_source(quote.price)
-            )
+            purpose = _purpose(quote.model, quote.api, quote.asked, cap, quote.price.label)
             try:
                 ticket = self.account.reserve(demand.amount(cap), purpose)
             except CeilingReached:  # or another caller took what was free between the look and the reservation
@@ -471,7 +484,7 @@ class Ticket:
                 price.cost(usage) + quote.fees,
                 usage=usage,
                 provenance="provider" if usage == reported else "counted",
-                price_source=_source(price),
+                price_source=price.label,
                 note="; ".join(notes) or None,
                 response=answer,
             )
@@ -554,9 +567,10 @@ def too_small(quotes: Mapping[str, tuple[Quote, int]], account: Account) -> Ceil
     )
 
 
-def _source(price: Price) -> str:
-    assumed = ", assumed" if price.assumed else ""
-    return f"{price.source} of {price.date}{assumed}" if price.date else price.source
+@functools.lru_cache(maxsize=256)
+def _purpose(model: str, api: Api, asked: int | None, cap: int, price_source: str) -> Purpose:
+    """One for many calls: those of a loop differ in their prompts alone."""
+    return Purpose(model, api, cap_asked=asked, cap_sent=cap, price_source=price_source)
 
 
 def _named(response: Any, name: str) -> str | None:

@@ -13,12 +13,8 @@ from thinkcap.policies.values import Api
 
 __all__ = ["Plain", "plain"]
 
-_NUMBERS = frozenset(
-    (
-        "max_tokens", "max_completion_tokens", "max_output_tokens", "n", "seed", "temperature", "top_p",
-        "presence_penalty", "frequency_penalty",
-    )
-)  # fmt: skip
+_COUNTS = frozenset(("max_tokens", "max_completion_tokens", "max_output_tokens", "n"))
+_NUMBERS = frozenset(("seed", "temperature", "top_p", "presence_penalty", "frequency_penalty"))
 _FLAGS = frozenset(("stream", "store", "logprobs", "parallel_tool_calls"))
 _WORDS = frozenset(("reasoning_effort", "verbosity"))
 _BESIDE = frozenset(("model", "user", "safety_identifier", "prompt_cache_key"))
@@ -32,21 +28,32 @@ class Plain(NamedTuple):
         size: bytes of all that is written into the prompt: each is one character, and no token is less than one.
         turns: how many messages there are, the instructions among them.
         text: what its prompt is, to tell it from others.
+        n: choices asked for.
+        cap: the cap on the output of one choice; None if it names none.
     """
 
     size: int
     turns: int
     text: tuple[str, ...]
+    n: int
+    cap: int | None
 
 
 def plain(body: Mapping[str, Any], api: Api) -> Plain | None:
     """What a plain request comes to; None if it is not plain ASCII text."""
-    size, turns = 0, 0
+    size, turns, n, cap = 0, 0, 1, 0
     text: list[str] = []
     where = "messages" if api == "chat" else "input"
     for key, value in body.items():
         kind = type(value)
-        if key in _NUMBERS:
+        if key in _COUNTS:
+            if kind is not int or value < 1:
+                return None
+            if key == "n":
+                n = value
+            elif (key == "max_output_tokens") == (api == "responses"):
+                cap = max(cap, value)
+        elif key in _NUMBERS:
             if kind is not int and (kind is not float or value - value != 0):  # NaN and infinities are no numbers
                 return None
         elif key in _FLAGS:
@@ -73,4 +80,4 @@ def plain(body: Mapping[str, Any], api: Api) -> Plain | None:
             turns += 1
         elif key not in _BESIDE:
             return None
-    return Plain(size, turns, tuple(text)) if where in body else None
+    return Plain(size, turns, tuple(text), n, cap or None) if where in body else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 
@@ -59,6 +59,7 @@ class Tier:
     Attributes:
         start: the longest prompt, in tokens, that still pays the rates below this tier.
         input, output, cache_read, cache_write: pico-dollars per token, as in :class:`Price`.
+        dearest_input: the most that one token of the prompt can cost, in pico-dollars (computed).
     """
 
     start: int
@@ -66,11 +67,10 @@ class Tier:
     output: int
     cache_read: int
     cache_write: int
+    dearest_input: int = field(init=False, repr=False, compare=False)
 
-    @property
-    def dearest_input(self) -> int:
-        """The most that one token of the prompt can cost, in pico-dollars."""
-        return max(self.input, self.cache_read, self.cache_write)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dearest_input", max(self.input, self.cache_read, self.cache_write))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,8 @@ class Price:
         source: where it comes from, with its version: ``"genai-prices 0.2.3"`` or ``"override"``.
         date: the day for which it was looked up, as an ISO date (UTC); "" if it holds on any day.
         assumed: the host is unknown, and this is the list price of the model's maker.
+        base: the rates below every tier (computed).
+        label: where it comes from, with its date, as it is kept beside what it priced (computed).
     """
 
     input: int
@@ -100,8 +102,14 @@ class Price:
     source: str = OVERRIDE
     date: str = ""
     assumed: bool = False
+    base: Tier = field(init=False, repr=False, compare=False)
+    label: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        base = Tier(0, self.input, self.output, self.cache_read, self.cache_write)
+        object.__setattr__(self, "base", base)
+        assumed = ", assumed" if self.assumed else ""
+        object.__setattr__(self, "label", f"{self.source} of {self.date}{assumed}" if self.date else self.source)
         starts = [tier.start for tier in self.tiers]
         if starts != sorted(set(starts)) or (starts and starts[0] < 0):
             raise BadInput(f"the tiers of a price must have rising starts from 0, not {starts}")
@@ -138,14 +146,12 @@ class Price:
         """Dollars that a million input tokens and a million output tokens cost, of prompts of any usual length."""
         return self.input / PICO_PER_MTOK_DOLLAR, self.output / PICO_PER_MTOK_DOLLAR
 
-    @property
-    def base(self) -> Tier:
-        """The rates below every tier."""
-        return Tier(0, self.input, self.output, self.cache_read, self.cache_write)
-
     def rates(self, input_tokens: int) -> Tier:
         """The rates of a request whose prompt has exactly so many tokens."""
-        return next((tier for tier in reversed(self.tiers) if input_tokens > tier.start), self.base)
+        for tier in reversed(self.tiers):
+            if input_tokens > tier.start:
+                return tier
+        return self.base
 
     def worst(self, *, input_tokens: int, output_tokens: int, n: int = 1) -> int:
         """The most one call can cost, in nano-dollars, rounded up.
@@ -155,7 +161,7 @@ class Price:
             output_tokens: the cap on the output of one choice, hidden reasoning included.
             n: choices asked for in the one call.
         """
-        reach = self._within_reach(input_tokens)
+        reach = self._within_reach(input_tokens) if self.tiers else self.base
         return _nano(input_tokens * reach.dearest_input + output_tokens * n * reach.output)
 
     def affordable_output(self, free_nusd: int, *, input_tokens: int, n: int = 1) -> int:
@@ -250,15 +256,14 @@ def _dearest_rates(rates: Sequence[Tier], start: int) -> Tier:
 
 def _prompt_parts(usage: Usage) -> tuple[int, int, int]:
     """Prompt tokens that are plain, read from the cache, and written to it: no token twice."""
-    total = max(0, usage.input_tokens)
-    read = max(0, usage.cached_tokens or 0)
-    written = max(0, usage.cache_write_tokens or 0)
+    total, read, written = usage.input_tokens, usage.cached_tokens or 0, usage.cache_write_tokens or 0
+    if total < 0 or read < 0 or written < 0:
+        total, read, written = max(0, total), max(0, read), max(0, written)
     if read + written > total:
         return total, read, written
     return total - read - written, read, written
 
 
 def _output_tokens(usage: Usage) -> int:
-    output = max(0, usage.output_tokens)
-    reasoning = max(0, usage.reasoning_tokens or 0)
+    output, reasoning = max(0, usage.output_tokens), usage.reasoning_tokens or 0
     return output if reasoning <= output else output + reasoning

@@ -122,7 +122,7 @@ class PriceBook:
             if not model or (priced.source == OVERRIDE and model not in self._overrides):
                 continue
             found = self._find(model, base_url, tier)
-            if found == priced:  # the usual case, and many times faster
+            if found is priced or found == priced:  # the usual case, and many times faster
                 return priced, False
             if isinstance(found, Price):
                 settled = dearest([found, priced])

@@ -850,12 +850,15 @@ def test_a_finalizer_neither_waits_nor_raises() -> None:
     with Side("sync", "chat") as side, LoopbackServer(WORDS) as server:
         client, account = governed(side, server)
         for chunks in (0, 2):
-            stream = side.open(client)
-            side.take(stream, chunks)
-            ledger: Any = account.ledger
-            with ledger._rows(write=True):
-                del stream
+            held = [side.open(client)]
+            side.take(held[0], chunks)
+
+            def drop(_: object) -> None:
+                held.clear()  # noqa: B023 - called at once
                 gc.collect()
+
+            ledger: Any = account.ledger
+            ledger._do(drop)
             assert reserved(account) == 0
         assert spent(account) == sum(entry.reserved_nusd for entry in account.entries())
         assert not later.collecting()
@@ -870,12 +873,11 @@ def test_a_finalizer_does_not_wait_for_another_thread() -> None:
         ledger: Any = account.ledger
         inside, done = threading.Event(), threading.Event()
 
-        def hold() -> None:
-            with ledger._rows(write=True):
-                inside.set()
-                done.wait(20)  # gives up on a collection that waits for it
+        def hold(_: object) -> None:
+            inside.set()
+            done.wait(20)  # gives up on a collection that waits for it
 
-        holder = threading.Thread(target=hold)
+        holder = threading.Thread(target=ledger._do, args=(hold,))
         holder.start()
         inside.wait()
         del stream

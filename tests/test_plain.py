@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thinkcap.controller.bounds import check_sendable, plain_bound, prompt_bound
+from thinkcap.controller.bounds import check_sendable, choices, output_cap, plain_bound, prompt_bound
+from thinkcap.controller.exceeding import is_whole
 from thinkcap.controller.plain import plain
 from thinkcap.controller.refusals import refuse_unbounded
 from thinkcap.policies import BadInput, NotGoverned
@@ -22,10 +23,12 @@ ODD = st.one_of(st.none(), st.integers(), st.floats(), st.booleans(), TEXT, st.l
 SETTINGS = st.fixed_dictionaries(
     {"model": st.sampled_from(["m", "gpt-5"])},
     optional={
-        "max_completion_tokens": st.integers(1, 9),
+        "max_completion_tokens": st.integers(0, 9),
+        "max_tokens": st.integers(0, 9),
+        "max_output_tokens": st.integers(0, 9),
         "temperature": st.floats(),
         "stream": st.booleans(),
-        "n": st.integers(1, 3),
+        "n": st.integers(0, 3),
         "seed": st.integers(),
         "user": TEXT,
         "reasoning_effort": st.sampled_from(["low", 'a"b']),
@@ -51,13 +54,15 @@ BODIES = st.one_of(st.tuples(CHATS, st.just("chat")), st.tuples(INPUTS, st.just(
 
 @given(BODIES)
 def test_a_plain_request_is_bounded_as_any_other(case: tuple[dict[str, Any], Api]) -> None:
-    """What is plain would not be refused, can be sent, and has the bound that the walk over everything gives."""
+    """What is plain would not be refused, can be sent, and comes to what the walk over everything says."""
     body, api = case
     short = plain(body, api)
     if short is not None:
         check_sendable(body)
         assert not refuse_unbounded(body)
         assert plain_bound(short) == prompt_bound(body, api=api)
+        assert (short.n, short.cap) == (choices(body), output_cap(body, api))
+        assert not is_whole(body)
 
 
 @given(BODIES, BODIES)
@@ -100,6 +105,8 @@ def test_the_usual_request_is_plain() -> None:
         {"response_format": {"type": "text"}},
         {"service_tier": "default"},
         {"n": True},
+        {"n": 0},
+        {"max_tokens": 1.0},
         {"stream": "yes"},
         {"input": "beside"},
     ],
@@ -118,5 +125,6 @@ def test_what_cannot_be_governed_or_sent_is_never_plain(case: tuple[dict[str, An
         check_sendable(body)
         refuse_unbounded(body)
         prompt_bound(body, api=api)
+        choices(body), output_cap(body, api)
     except (BadInput, NotGoverned):
         assert plain(body, api) is None
