@@ -174,7 +174,7 @@ class Account:
             LedgerFailed: if the file cannot be written; nothing is held then.
         """
         self._refuse_closed()
-        if self.seconds_left == 0:
+        if self._deadline is not None and self.seconds_left == 0:
             text = f"account {self._path!r}: its seconds are over: open another account, or allow more seconds"
             money = self.balance.money
             figures = {"ceiling": money.ceiling, "spent": money.spent, "reserved": money.reserved}

@@ -30,6 +30,8 @@ def leave(work: Callable[[], object]) -> None:
 
 def catch_up() -> None:
     """Do what was left; what the disk refuses stays for the next time. Inside a garbage collection it does nothing."""
+    if not _left:  # as nearly always
+        return
     for _ in range(0 if collecting() else len(_left)):
         try:
             work = _left.popleft()

@@ -431,6 +431,8 @@ class Ticket:
         n: choices asked for.
     """
 
+    __slots__ = ("_claims", "_meter", "_quote", "_ticket", "cap", "n")
+
     def __init__(self, meter: Meter, ticket: str, quote: Quote, cap: int) -> None:
         self.cap = cap
         self.n = quote.n
@@ -452,7 +454,7 @@ class Ticket:
             pieces: what was received of each choice of a stream; a whole answer shows it by itself.
             words: as :meth:`bounded` takes them.
         """
-        if not self.open:
+        if not self._claims:
             return
         answer = id_of(response) if self._quote.api == "responses" else None
         if answer is not None and is_running(response):
@@ -474,16 +476,19 @@ class Ticket:
             cut = one >= self.cap
             tokens = min(one, self.cap)
             meter.seen.learn(quote.model, quote.key, input_tokens=usage.input_tokens, output_tokens=tokens, cut=cut)
-        notes = [f"settled at the dearer price of {answered}"] if dearer else []
+        is_counted = usage is not reported and usage != reported
+        notes = []
+        if dearer:
+            notes.append(f"settled at the dearer price of {answered}")
         if quote.fees:
             notes.append(f"with fees of up to {show_usd(quote.fees)}, as bounded")
-        if usage != reported:
+        if is_counted:
             notes.append(f"the provider reported one choice of {len(seen)}")
         self._charge(
             Charge(
                 price.cost(usage) + quote.fees,
                 usage=usage,
-                provenance="provider" if usage == reported else "counted",
+                provenance="counted" if is_counted else "provider",
                 price_source=price.label,
                 note="; ".join(notes) or None,
                 response=answer,
@@ -574,7 +579,7 @@ def _purpose(model: str, api: Api, asked: int | None, cap: int, price_source: st
 
 
 def _named(response: Any, name: str) -> str | None:
-    value = response.get(name) if isinstance(response, Mapping) else getattr(response, name, None)
+    value = response.get(name) if isinstance(response, dict) else getattr(response, name, None)
     return value if isinstance(value, str) else None
 
 

@@ -78,9 +78,13 @@ class Seen:
             output_tokens: of one choice.
             cut: it ended at its cap.
         """
+        prompt = (model, key)
         with self._lock:
-            self._prompts[model, key] = max(input_tokens, self._prompts.get((model, key), 0))
-            self._prompts.move_to_end((model, key))
+            self._prompts[prompt] = max(input_tokens, self._prompts.get(prompt, 0))
+            self._prompts.move_to_end(prompt)
             if len(self._prompts) > _PROMPTS:
                 self._prompts.popitem(last=False)
-            self._lengths.setdefault(model, Lengths()).learn(output_tokens, cut=cut)
+            lengths = self._lengths.get(model)
+            if lengths is None:
+                lengths = self._lengths[model] = Lengths()
+            lengths.learn(output_tokens, cut=cut)

@@ -8,7 +8,7 @@ large) counts as not said, so that the caller charges the reservation instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,24 +19,26 @@ __all__ = ["Pieces", "pieces_of", "read_usage", "usage_of_all"]
 _ABSURD = 1_000_000_000
 """More tokens than any call can have: such a count is a mistake."""
 
+_NO_FIELDS: Mapping[str, Any] = {}
+
 
 def read_usage(response: Any) -> Usage | None:
     """The usage in a Chat Completion or a Response (an SDK object or its JSON); None if it cannot be believed."""
-    usage = _get(response, "usage")
+    usage = _fields(_get(response, "usage"))
     read = _count(_first(usage, "prompt_tokens", "input_tokens"))
     written = _count(_first(usage, "completion_tokens", "output_tokens"))
     if read is None or written is None:
         return None
-    inputs = _first(usage, "prompt_tokens_details", "input_tokens_details")
-    outputs = _first(usage, "completion_tokens_details", "output_tokens_details")
-    reasoning = _count(_get(outputs, "reasoning_tokens"))
-    cached, cache_write = _count(_get(inputs, "cached_tokens")), _count(_get(inputs, "cache_write_tokens"))
+    inputs = _fields(_first(usage, "prompt_tokens_details", "input_tokens_details"))
+    outputs = _fields(_first(usage, "completion_tokens_details", "output_tokens_details"))
+    reasoning = _count(outputs.get("reasoning_tokens"))
+    cached, cache_write = _count(inputs.get("cached_tokens")), _count(inputs.get("cache_write_tokens"))
     parts = (cached or 0) + (cache_write or 0)
     if parts > read:
         read += parts
     if (reasoning or 0) > written:
         written += reasoning or 0
-    total = _count(_get(usage, "total_tokens"))
+    total = _count(usage.get("total_tokens"))
     if total is not None and total > read + written:
         written = total - read
     return Usage(read, written, reasoning, cached, cache_write) if read else None
@@ -78,6 +80,8 @@ def usage_of_all(usage: Usage, pieces: Sequence[Pieces], cap: int) -> Usage:
         pieces: what was seen of each choice.
         cap: the output cap of one choice.
     """
+    if len(pieces) < 2:
+        return usage
     thought = usage.reasoning_tokens or 0
     said = [choice.said for choice in pieces]
     both = [choice.said + choice.thought for choice in pieces]
@@ -91,16 +95,25 @@ def usage_of_all(usage: Usage, pieces: Sequence[Pieces], cap: int) -> Usage:
 
 
 def _covers(tokens: int, pieces: Sequence[int]) -> bool:
-    return len(pieces) < 2 or tokens >= max(sum(pieces), max(pieces) + 2)
+    return tokens >= max(sum(pieces), max(pieces) + 2)
 
 
 def _get(source: Any, name: str) -> Any:
     return source.get(name) if isinstance(source, dict) else getattr(source, name, None)
 
 
-def _first(source: Any, name: str, other: str) -> Any:
-    found = _get(source, name)
-    return _get(source, other) if found is None else found
+def _fields(source: Any) -> Mapping[str, Any]:
+    """All fields of an SDK object, also those that its class does not know, or of its JSON."""
+    if isinstance(source, dict):
+        return source
+    own: Mapping[str, Any] = getattr(source, "__dict__", _NO_FIELDS)
+    more = getattr(source, "__pydantic_extra__", None)
+    return {**more, **own} if more else own
+
+
+def _first(fields: Mapping[str, Any], name: str, other: str) -> Any:
+    found = fields.get(name)
+    return fields.get(other) if found is None else found
 
 
 def _count(value: Any) -> int | None:

@@ -107,7 +107,7 @@ def line_of(ledger: Ledger) -> Line:
 
 def freed(ledger: Ledger) -> None:
     """Say that money came back, or may have."""
-    line = _lines.get(ledger)
+    line = _lines.get(ledger) if _lines else None
     if line is not None and len(line):
         line.wake()
 

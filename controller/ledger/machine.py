@@ -119,17 +119,18 @@ def admit(levels: Sequence[Level], amount: Amount) -> tuple[Level, ...]:
     refusing = [level for level in levels if not _fits(level, amount)]
     if refusing:
         raise _refusal(refusing, amount)
-    return tuple(level.now(level.spent, level.reserved + amount) for level in levels)
+    return tuple([level.now(level.spent, level.reserved + amount) for level in levels])
 
 
 def _fits(level: Level, amount: Amount) -> bool:
     ceiling, spent, held = level.ceiling, level.spent, level.reserved
     if ceiling is None:
         return True
+    nusd, tokens, calls = ceiling.nano, ceiling.output_tokens, ceiling.calls
     return (
-        _below(ceiling.nano, spent.nusd + held.nusd, amount.nusd)
-        and _below(ceiling.output_tokens, spent.output_tokens + held.output_tokens, amount.output_tokens)
-        and _below(ceiling.calls, spent.calls + held.calls, amount.calls)
+        (nusd is None or _below(nusd, spent.nusd + held.nusd, amount.nusd))
+        and (tokens is None or _below(tokens, spent.output_tokens + held.output_tokens, amount.output_tokens))
+        and (calls is None or _below(calls, spent.calls + held.calls, amount.calls))
     )
 
 
@@ -200,7 +201,8 @@ def settled(levels: Sequence[Level], entry: Entry, charge: Charge, at: float) ->
         entry.owner,
         charge.response or entry.response,
     )
-    return tuple(level.now(level.spent + charged, level.reserved - entry.reserved) for level in levels), done
+    held = entry.reserved
+    return tuple([level.now(level.spent + charged, level.reserved - held) for level in levels]), done
 
 
 def is_dearer(entry: Entry, charge: Charge) -> bool:

@@ -36,6 +36,8 @@ OwnerState = Literal["alive", "dead", "unknown"]
 """Whether the process that reserved still runs; unknown where that cannot be told for sure."""
 
 _LONGEST_TEXT = 500  # characters of a model's name or a note; providers choose some of them
+_PARTS = ("reasoning_tokens", "cached_tokens", "cache_write_tokens")  # of a usage
+_TOKENS = ("input_tokens", "output_tokens", *_PARTS)
 _MOST = 10**15  # of one call: a million dollars; thousands of such still fit SQLite's 64-bit integers
 
 
@@ -65,33 +67,20 @@ class Amount:
         Raises:
             BadInput: if a part is no whole number, is negative, or is absurd (above 10**15).
         """
-        check_count(self.nusd, "nusd")
-        check_count(self.output_tokens, "output_tokens")
-        check_count(self.calls, "calls")
+        _check_counts(self, ("nusd", "output_tokens", "calls"))
         return self
 
 
-def check_count(count: object, what: str) -> None:
-    """Refuse what is no whole number from 0 to 10**15.
+def _check_counts(values: object, names: Iterable[str]) -> None:
+    """Refuse what is no whole number from 0 to 10**15; parts of a usage may be None.
 
     Raises:
         BadInput: naming what it is.
     """
-    if type(count) is not int or not 0 <= count <= _MOST:
-        raise BadInput(f"{what} must be a whole number from 0 to 10**15, not {count!r}")
-
-
-def check_usage(usage: Usage) -> None:
-    """Refuse tokens that cannot be meant: what comes from a provider is data.
-
-    Raises:
-        BadInput: naming the figure.
-    """
-    check_count(usage.input_tokens, "input_tokens")
-    check_count(usage.output_tokens, "output_tokens")
-    check_count(usage.reasoning_tokens or 0, "reasoning_tokens")
-    check_count(usage.cached_tokens or 0, "cached_tokens")
-    check_count(usage.cache_write_tokens or 0, "cache_write_tokens")
+    for what in names:
+        count = getattr(values, what)
+        if (type(count) is not int or not 0 <= count <= _MOST) and (count is not None or what not in _PARTS):
+            raise BadInput(f"{what} must be a whole number from 0 to 10**15, not {count!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +250,9 @@ class Charge:
         if self.nusd is None and self.provenance != "bounded":
             raise BadInput(f"a charge with provenance {self.provenance!r} needs nusd, the nano-dollars billed")
         if self.nusd is not None:
-            check_count(self.nusd, "nusd")
-        if self.usage is not None:
-            check_usage(self.usage)
+            _check_counts(self, ("nusd",))
+        if self.usage is not None:  # what comes from a provider is data
+            _check_counts(self.usage, _TOKENS)
 
 
 @dataclass(frozen=True, slots=True)
