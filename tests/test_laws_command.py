@@ -11,6 +11,7 @@ import pytest
 
 from tests.test_cli import Run, run
 from thinkcap.policies.laws import LAWS, Law
+from thinkcap.policies.laws.trap import MODELS
 
 __all__ = ["run"]  # a fixture
 
@@ -123,6 +124,20 @@ def test_one_command_of_each_law(run: Run) -> None:
     ).json()
     assert value(cost, "api") == pytest.approx(2.8)
     assert value(cost, "training") == pytest.approx(1e21 / (989e12 * 0.4 * 3600) * 2)
+
+
+def test_several_times_and_all_models_side_by_side(run: Run) -> None:
+    """Each time and each model has figures of its own: under $500 an hour ends by the time, a day by the ceiling."""
+    found = run("laws", "hours", "--for", "1 hour", "--for", "1 day", "--ceiling", "500", "--json").json()
+    assert value(found, "tokens", "1 hour") == 100 * 3_600
+    assert value(found, "cost", "1 day") == pytest.approx(100 * 86_400 * 61 / 1e6)
+    assert value(found, "ends_first", "1 hour") == "the time"
+    assert value(found, "ends_first", "1 day") == "the ceiling"
+    every = run("laws", "trap", "--all", "--json").json()
+    shown = {each["by"]: each["value"] for each in every["results"] if each["name"] == "tokens_per_param"}
+    assert shown == {model.name: model.run.tokens_per_param for model in MODELS}
+    two = run("laws", "trap", "--model", "GPT-3", "--model", "Llama 3 8B", "--json").json()
+    assert value(two, "saved_per_token_answered", "GPT-3") < 0 < value(two, "saved_per_token_answered", "Llama 3 8B")
 
 
 def test_a_figure_without_end_is_none_in_json(run: Run) -> None:

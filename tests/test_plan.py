@@ -166,7 +166,7 @@ def test_one_figure_off_at_a_time() -> None:
     Twice the GPU's price is $2,922 against $2,190; half the API's is $1,095 against $1,461.
     """
     found = make_plan([OWN, API], demand=50_000, target=0.4)
-    best = {(case.option, case.change): case.plan.cheapest for case in found.cases}
+    best = {(*case.options, case.change): case.plan.cheapest for case in found.cases}
     names = {key: None if way is None else way.option.name for key, way in best.items()}
     low, high = "accuracy at its lower end", "accuracy at its upper end"
     assert names == {
@@ -181,6 +181,20 @@ def test_one_figure_off_at_a_time() -> None:
     }
     out = {case.change for case in found.cases for way in case.plan.ways if way.effort is None}
     assert out == {low}
+
+
+def test_options_of_the_same_evidence_err_together() -> None:
+    """Where two options rest on one figure, its lower end is a single case, in which both miss the target."""
+    shared = [
+        Option("dear", (Step(2, 0.8, questions=50),), evidence="one figure"),
+        Option("cheap", (Step(1, 0.8, questions=50),), evidence="one figure"),
+        Option("sure", (Step(3, 0.99),)),
+    ]
+    found = make_plan(shared, demand=10, target=0.75)
+    ends = [case for case in found.cases if case.change.startswith("accuracy")]
+    assert [case.options for case in ends] == [("dear", "cheap")] * 2
+    assert [case.plan.cheapest.option.name for case in ends if case.plan.cheapest] == ["sure", "cheap"]
+    assert [way.high_usd for way in found.ways] == [None, None, 30]
 
 
 @given(

@@ -227,5 +227,7 @@ LAW = Law(
         "which gives 18.4, and rounds the errors of E, alpha and beta to two decimals. A and alpha, B and beta move "
         "together and their covariance is not in the table, so errors are shown and not propagated: compare the sets "
         "of constants instead.",
+        "Checked in November 2026: the printed table, in independent quotations, and the range of the 245 runs, in the "
+        "notebook. Not checked again: the notebook's own E and beta and its unrounded errors.",
     ),
 )

@@ -63,6 +63,9 @@ LAW = Law(
     ),
     notes=(
         "The text says about 15 times, which is 10^1.18; the slope of fig. 9, rounded to 1.2, would be 15.8 times.",
+        "Checked in November 2026: 500 Elo per decade, in a quotation, and the form of fig. 9, in the author's code "
+        "(least squares of log10(test) on log10(train) and Elo, 9 x 9). Not checked again: the three coefficients of "
+        "fig. 9.",
         "One snapshot's strength is sigmoid in test-time compute (fig. 8): the exchange holds on the rising part only.",
     ),
 )

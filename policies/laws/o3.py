@@ -232,6 +232,8 @@ LAW = Law(
     notes=(
         "The extra tokens were almost all more samples: 1,024 / 6 = 171 times the samples, 55 thousand tokens each in "
         "both.",
+        "Checked in November 2026 against the page: scores, samples, tokens, minutes, and that high's price is not "
+        "given.",
         "Every curve flattens. Two points cannot say where, so beyond twice the measured tokens an answer is refused "
         "unless asked for, and then is the spread of three readings.",
     ),

@@ -55,7 +55,7 @@ def curve_option(
         when = "at" if curve.price_date is None else f"of {curve.price_date}, at"
         notes.append(f"{name}: prices are those {when} which its curve was recorded")
         steps = tuple(_step(point, request_tokens_per_s) for point in points)
-        return Option(name, steps, fixed_usd=fixed_usd, fitted=True, notes=tuple(notes))
+        return Option(name, steps, fixed_usd=fixed_usd, fitted=True, evidence=curve.fingerprint, notes=tuple(notes))
     _one_model(name, curve, points)
     prompts = [_prompt_tokens(curve, point) for point in points]
     if None in prompts:
@@ -84,6 +84,7 @@ def curve_option(
         request_tokens_per_s=request_tokens_per_s,
         fixed_usd=fixed_usd,
         fitted=True,
+        evidence=curve.fingerprint,
         notes=tuple(notes),
     )
 

@@ -77,6 +77,7 @@ class Option:
         fixed_usd: dollars a month whatever is asked, on top.
         least_usd: dollars a month that are paid for work even where less is asked: machines that are always on.
         fitted: its points are the policies of a fitted curve, so its best accuracy is that curve's asymptote.
+        evidence: what its accuracies were measured on; "" for its own. Options of the same evidence err together.
         notes: what to know of it, a line each.
     """
 
@@ -86,6 +87,7 @@ class Option:
     fixed_usd: float = 0.0
     least_usd: float = 0.0
     fitted: bool = False
+    evidence: str = ""
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

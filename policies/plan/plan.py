@@ -120,12 +120,12 @@ class Case:
     """A plan with one figure off.
 
     Attributes:
-        option: the option whose figure it is.
+        options: names of the options whose figure it is: several where their accuracies have the same evidence.
         change: what is off, such as "price x 2" or "accuracy at its lower end" (of its 95 % interval).
         plan: the plan then.
     """
 
-    option: str
+    options: tuple[str, ...]
     change: str
     plan: Plan
 
@@ -141,7 +141,8 @@ def make_plan(
     """The cheapest way to the target by each option, what it costs, and where one gives way to another.
 
     Then the same with one figure off: each option's price multiplied and divided by a factor, and every point of each
-    option at the lower and at the upper end of its 95 % interval, where that is known.
+    option at the lower and at the upper end of its 95 % interval, where that is known; options whose accuracies have
+    the same evidence move together.
 
     Args:
         options: ways to answer, of different names, whose accuracies are of the same task.
@@ -164,16 +165,18 @@ def make_plan(
         above_zero(max_seconds, "the longest time")
     plan = _plan(options, demand, target, max_seconds)
     cases = tuple(
-        Case(option.name, change, _plan([changed if each is option else each for each in options], *rest))
-        for rest in [(demand, target, max_seconds)]
-        for option in options
-        for change, changed in _changes(option, price_factor)
+        Case(
+            tuple(changed),
+            change,
+            _plan([changed.get(option.name, option) for option in options], demand, target, max_seconds),
+        )
+        for change, changed in _changes(options, price_factor)
     )
     ends = {
-        (case.option, case.change): way.usd
+        (way.option.name, case.change): way.usd
         for case in cases
         for way in case.plan.ways
-        if way.option.name == case.option
+        if way.option.name in case.options
     }
     by_name = dict(zip(names, options, strict=True))
     return replace(
@@ -197,12 +200,17 @@ def make_plan(
 _LOW, _HIGH = "accuracy at its lower end", "accuracy at its upper end"
 
 
-def _changes(option: Option, factor: float) -> Iterator[tuple[str, Option]]:
-    yield f"price / {factor:g}", option.at_price(1 / factor)
-    yield f"price x {factor:g}", option.at_price(factor)
-    if option.known:
-        yield _LOW, option.at("low")
-        yield _HIGH, option.at("high")
+def _changes(options: Sequence[Option], factor: float) -> Iterator[tuple[str, dict[str, Option]]]:
+    """What is off in each case, and the options it changes, by name."""
+    done: set[str] = set()
+    for option in options:
+        yield f"price / {factor:g}", {option.name: option.at_price(1 / factor)}
+        yield f"price x {factor:g}", {option.name: option.at_price(factor)}
+        together = [each for each in options if each is option or (each.evidence and each.evidence == option.evidence)]
+        if option.known and option.name not in done:
+            yield _LOW, {each.name: each.at("low") for each in together}
+            yield _HIGH, {each.name: each.at("high") for each in together}
+            done.update(each.name for each in together)
 
 
 def _plan(options: Sequence[Option], demand: float, target: float, max_seconds: float | None) -> Plan:

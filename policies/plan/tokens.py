@@ -137,6 +137,7 @@ def tokens_option(
     request_tokens_per_s: float | None = None,
     fixed_usd: float = 0.0,
     fitted: bool = False,
+    evidence: str = "",
     notes: tuple[str, ...] = (),
 ) -> Option:
     """An option whose points are tokens.
@@ -148,7 +149,7 @@ def tokens_option(
         request_tokens_per_s: tokens a second that one request writes. Then a question takes as long as its output, one
             token and one attempt after another; without it, the seconds of the points count.
         fixed_usd: dollars a month on top, such as the training paid off.
-        fitted, notes: as :class:`Option` has them.
+        fitted, evidence, notes: as :class:`Option` has them.
     """
     if request_tokens_per_s is not None:
         above_zero(request_tokens_per_s, "the tokens a second of one request")
@@ -170,5 +171,6 @@ def tokens_option(
         fixed_usd,
         paid.least_usd,
         fitted,
+        evidence,
         notes,
     )

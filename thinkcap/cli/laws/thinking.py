@@ -108,7 +108,8 @@ def o3(
 
 def hours(
     time: Annotated[
-        str | None, typer.Option("--for", help="How long to think, such as '36 hours' or '2 weeks'.")
+        list[str] | None,
+        typer.Option("--for", help="How long to think, such as '36 hours' or '2 weeks'. Repeat it for more."),
     ] = None,
     tokens_per_s: Annotated[
         str, typer.Option("--tokens-per-s", help="Output tokens a second, one after another.")
@@ -127,29 +128,38 @@ def hours(
 ) -> None:
     """What thinking for so long costs, and what ends it first: the time, the ceiling or the plateau."""
     points = _points(low, high)
-    if time is None:
+    if not time:
         answer("hours", {}, (), as_json=as_json)
         return
     speed, price = read_quantity(tokens_per_s, "--tokens-per-s"), read_quantity(usd_per_million, "--usd-per-million")
     limit = number(ceiling, "--ceiling")
-    found = think(
-        read_duration(time, "--for"),
-        speed,
-        price,
-        ceiling_usd=limit,
-        low=points[0],
-        high=points[1],
-        plateau=plateau,
-        close=close,
-    )
-    figures = [
-        Figure("tokens", found.tokens, "tokens"),
-        Figure("cost", found.usd, "$"),
-        Figure("ceiling_pays_for", found.ceiling_tokens, "tokens"),
-        *(Figure("plateau_at", value, "tokens", name) for name, value in found.plateau_tokens.items()),
-        Figure("ends_first", found.ends),
-    ]
-    given = {"for": time, "tokens_per_s": speed, "usd_per_million": price, "ceiling_usd": limit, "plateau": plateau}
+    figures: list[Figure] = []
+    for each in time:
+        found = think(
+            read_duration(each, "--for"),
+            speed,
+            price,
+            ceiling_usd=limit,
+            low=points[0],
+            high=points[1],
+            plateau=plateau,
+            close=close,
+        )
+        by = each if len(time) > 1 else ""
+        figures += [
+            Figure("tokens", found.tokens, "tokens", by),
+            Figure("cost", found.usd, "$", by),
+            Figure("ends_first", found.ends, "", by),
+        ]
+    figures.append(Figure("ceiling_pays_for", found.ceiling_tokens, "tokens"))
+    figures += [Figure("plateau_at", value, "tokens", name) for name, value in found.plateau_tokens.items()]
+    given = {
+        "for": ", ".join(time),
+        "tokens_per_s": speed,
+        "usd_per_million": price,
+        "ceiling_usd": limit,
+        "plateau": plateau,
+    }
     answer("hours", given, figures, as_json=as_json)
 
 

@@ -97,15 +97,18 @@ def chinchilla(
 def trap(
     params: ParamsOption = None,
     tokens: TokensOption = None,
-    model: Annotated[str | None, typer.Option("--model", help="A published model, such as 'Llama 3 8B'.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="A published model, such as 'Llama 3 8B'. Repeat it for more.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All published models, side by side.")] = False,
     constants: ConstantsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """What training on too few or too many tokens cost, and what it saves when answering."""
     n, d, fit = number(params, "--params"), number(tokens, "--tokens"), fit_of(constants)
     runs: list[tuple[str, Run]] = []
-    if model is not None:
-        runs.append((model, _trap.find_model(model).run))
+    models = [each.name for each in _trap.MODELS] if every else list(model or ())
+    runs += [(name, _trap.find_model(name).run) for name in models]
     if n is not None and d is not None:
         runs.append(("", Run(n, d)))
     elif n is not None or d is not None:
@@ -122,7 +125,7 @@ def trap(
             Figure("saved_per_token_answered", found.saved_per_token, "FLOP", name),
             Figure("pays_from_inference_tokens", found.break_even_tokens, "tokens", name),
         ]
-    given = {"params": n, "tokens": d, "model": model, "constants": constants}
+    given = {"params": n, "tokens": d, "model": ", ".join(models) or None, "constants": constants}
     answer("trap", given, figures, beyond(*(run for _, run in runs)), as_json=as_json)
 
 

@@ -36,6 +36,8 @@ def options_of(plan: PlanFile, text: str, name: str, folder: Path) -> list[Optio
         where = f"{name}, line {line_of(text, ('option', place, key))}"
         try:
             option, task = _option(model, plan.input_tokens, folder)
+        except _NoArm as error:
+            raise BadInput(f"{name}, line {line_of(text, ('option', place, 'arm'))}: {error}") from None
         except BadInput as error:
             raise BadInput(f"{where}: {error}") from None
         if model.task is not None and task is not None and not _same(model.task, task):
@@ -53,6 +55,10 @@ def options_of(plan: PlanFile, text: str, name: str, folder: Path) -> list[Optio
             seen = (task, repr(model.name))
         found.append(option)
     return found
+
+
+class _NoArm(BadInput):
+    """The curve has no such arm."""
 
 
 def _same(one: str, other: str) -> bool:
@@ -111,6 +117,7 @@ def _of_points(model: OptionModel, points: list[PointModel], input_tokens: float
 def _of_figures(model: OptionModel, figures: list[Figure]) -> Option:
     dates = sorted({figure.date for figure in figures})
     origin = SOURCES[figures[0].source]
+    evidence = " + ".join(sorted(figure.name for figure in figures))
     notes = [f"source: {origin.title}, {' and '.join(dates)}, {origin.url}"]
     paid = model.paid
     if paid is None:
@@ -121,7 +128,7 @@ def _of_figures(model: OptionModel, figures: list[Figure]) -> Option:
             Step(figure.usd or 0.0, figure.accuracy, _seconds(model, figure), figure.questions, name=figure.way)
             for figure in figures
         )
-        return Option(model.name, steps, fixed_usd=model.fixed_usd_per_month, notes=tuple(notes))
+        return Option(model.name, steps, fixed_usd=model.fixed_usd_per_month, evidence=evidence, notes=tuple(notes))
     silent = [figure.name for figure in figures if figure.output_tokens is None]
     if silent:
         raise BadInput(f"{silent[0]} was published without its tokens, so it takes no price of its own: leave it out")
@@ -143,6 +150,7 @@ def _of_figures(model: OptionModel, figures: list[Figure]) -> Option:
         paid,
         request_tokens_per_s=model.request_tokens_per_s,
         fixed_usd=model.fixed_usd_per_month,
+        evidence=evidence,
         notes=tuple(notes),
     )
 
@@ -154,6 +162,11 @@ def _seconds(model: OptionModel, figure: Figure) -> float | None:
 
 
 def _of_curve(model: OptionModel, curve: Curve) -> Option:
+    if model.arm is not None:
+        try:
+            curve.arm(model.arm)
+        except BadInput as error:
+            raise _NoArm(str(error)) from None
     option = curve_option(
         model.name,
         curve,

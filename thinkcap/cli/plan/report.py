@@ -27,7 +27,7 @@ def show(found: Plan) -> None:
     if found.cases and found.cheapest is not None:
         columns = ["if", "is cheapest", "$ / month", "cheapest by demand", "out of reach"]
         given = _case(found)
-        rows = [[escape(f"{case.option}: {case.change}"), *_case(case.plan)] for case in found.cases]
+        rows = [[escape(f"{' and '.join(case.options)}: {case.change}"), *_case(case.plan)] for case in found.cases]
         same = sum(row[1:] == given for row in rows)
         caption = f"{same} other changes of one price or one interval's end change nothing here" if same else None
         rows = [["all is as given", *given], *(row for row in rows if row[1:] != given)]
@@ -125,7 +125,7 @@ def as_data(found: Plan) -> dict[str, Any]:
         ],
         "cases": [
             {
-                "option": case.option,
+                "options": list(case.options),
                 "change": case.change,
                 **_answer(case.plan),
                 "out_of_reach": [way.option.name for way in case.plan.ways if way.effort is None],
