@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from thinkcap.evals.choosing import fit_curve
 from thinkcap.evals.comparison import Field, Match
-from thinkcap.evals.evaluating import Evaluation, evaluate
+from thinkcap.evals.evaluating import evaluate
+from thinkcap.evals.evaluation import Best, Evaluation
 from thinkcap.evals.exact import majority_accuracy, pass_at_k
 from thinkcap.evals.frontier import accuracy_at, aiq, hull, log_area, pareto, usd_at
 from thinkcap.evals.leads import lead_outcome
@@ -17,9 +18,12 @@ from thinkcap.evals.replay import replay, sweep
 from thinkcap.evals.results import Replay, Summary
 from thinkcap.evals.rows import RowsOf, write_rows
 from thinkcap.evals.statistics import Interval, Resamples, bootstrap_mean, paired_difference
+from thinkcap.evals.verified import PERFECT, evaluate_verified, perfectly_verified
 from thinkcap.evals.writing import write_recording
 
 __all__ = [
+    "PERFECT",
+    "Best",
     "DamagedRecording",
     "Evaluation",
     "Field",
@@ -40,6 +44,7 @@ __all__ = [
     "bootstrap_mean",
     "dual_bound",
     "evaluate",
+    "evaluate_verified",
     "fit_curve",
     "hull",
     "lead_outcome",
@@ -50,6 +55,7 @@ __all__ = [
     "paired_difference",
     "pareto",
     "pass_at_k",
+    "perfectly_verified",
     "picture",
     "plant",
     "regret",

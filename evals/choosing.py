@@ -15,12 +15,13 @@ from math import inf
 
 import numpy as np
 
-from thinkcap.evals.crossfit import Crossfit, chosen, crossfit, graded_by_all
+from thinkcap.evals.crossfit import Crossfit, chosen, crossfit, crossfit_fitted, graded_by_all, prices
 from thinkcap.evals.menu import Candidate, menu
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.replay import sweep
 from thinkcap.evals.results import Replay
 from thinkcap.evals.statistics import Interval, Resamples
+from thinkcap.evals.verified import CLASSES, chain_of, chains, draws_of, exact_replay, perfectly_verified
 from thinkcap.policies.curves import Curve, Point, worth_having
 from thinkcap.policies.expected import Expectation
 from thinkcap.policies.values import Reason
@@ -40,6 +41,7 @@ def fit_curve(
     permutations: int = 100,
     seed: int = 0,
     price_date: str | None = None,
+    perfect_verifier: bool = False,
     progress: Progress | None = None,
 ) -> Curve:
     """Fit a curve, and choose the policies that are worth having from the cheapest price to the dearest.
@@ -51,12 +53,16 @@ def fit_curve(
         permutations: orders of each question.
         seed: of the fit, the orders and the folds.
         price_date: date of the recording's prices; None takes what the recording says.
+        perfect_verifier: use correctness as a perfect verifier; the policies are chains then, and every question has to
+            be asked with every arm (:func:`thinkcap.evals.evaluate_verified`).
         progress: told what is done, how much of it, and of how much.
 
     Raises:
         BadInput: as :meth:`thinkcap.policies.curves.Curve.fit` and :func:`thinkcap.evals.crossfit.crossfit`.
     """
     labels = [arm.label for arm in recording.arms] if arms is None else [recording.find_arm(a).label for a in arms]
+    if perfect_verifier:
+        recording = perfectly_verified(recording)
     curve = Curve.fit(
         recording,
         arms=labels,
@@ -64,6 +70,9 @@ def fit_curve(
         price_date=price_date or recording.price_date,
         progress=_told(progress, "fitting"),
     )
+    if perfect_verifier:
+        points = choose_chains(recording, labels, folds=folds, repeats=repeats, seed=seed, progress=progress)
+        return replace(curve, points=points, notes=(recording.notes[0], *curve.notes))
     points = choose_points(
         recording, labels, folds=folds, repeats=repeats, permutations=permutations, seed=seed, progress=progress
     )
@@ -91,14 +100,43 @@ def choose_points(
     return worth_having(list(_points(candidates, kept, found)))
 
 
+def choose_chains(
+    recording: Recording,
+    labels: Sequence[str],
+    *,
+    folds: int = 5,
+    repeats: int = 20,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Point, ...]:
+    """The chains worth having, of a recording that is verified; options as :func:`fit_curve` has them."""
+    draws = draws_of(recording, labels)
+    everyone = np.arange(len(recording.questions))
+    steps, whole = chains(draws, everyone)
+    found = crossfit_fitted(
+        lambda seen: chains(draws, seen)[1],
+        len(everyone),
+        prices(whole.figures[1]),
+        classes=CLASSES,
+        folds=folds,
+        repeats=repeats,
+        seed=seed,
+        progress=_told(progress, "choosing"),
+    )
+    policies = [chain_of(draws, each) for each in steps]
+    candidates = [Candidate(int(level), policy) for level, policy in zip(whole.levels, policies, strict=True)]
+    replays = [exact_replay(recording, draws, each, f"{policy}") for each, policy in zip(steps, policies, strict=True)]
+    return worth_having(list(_points(candidates, replays, found)))
+
+
 def _points(candidates: Sequence[Candidate], replays: Sequence[Replay], found: Crossfit) -> Iterator[Point]:
     levels = np.array([each.level for each in candidates], dtype=np.int64)
     accuracy = np.array([each.accuracy for each in replays])
     usd = np.array([each.usd for each in replays])
     taken = [chosen(levels, accuracy, usd, worth) for worth in found.worths.tolist()]
     samples = _samples(replays[0])
-    for place, prices in groupby(range(len(taken)), key=taken.__getitem__):
-        accurate, dear = found.optimism[:, list(prices)].mean(axis=1)
+    for place, at in groupby(range(len(taken)), key=taken.__getitem__):
+        accurate, dear = found.optimism[:, list(at)].mean(axis=1)
         came = replays[place]
         yield Point(
             candidates[place].policy,

@@ -99,7 +99,7 @@ class Field:
             found.append(self.resamples.interval(mean, samples[one] - samples[other]))
         return found[0], found[1]
 
-    def match(self, frontier: Sequence[int], against: int, *, along: Along = "hull") -> Match:
+    def match(self, frontier: Sequence[int], against: int, *, along: Along = "hull", part: float = 1.0) -> Match:
         """Some of the replays against one of them; interpolated within each sample of questions.
 
         Args:
@@ -107,17 +107,18 @@ class Field:
             against: place of the replay it is held against.
             along: ``"hull"`` mixes the best of them; ``"path"`` mixes neighbours in cost, whatever they came to, so
                 that nothing is chosen by what was measured.
+            part: of the policy's cost at which the gain is taken.
         """
         gain_at, ratio_at = (_gain, _ratio) if along == "hull" else (_path_gain, _path_ratio)
         mine = list(frontier)
         own = float(self.usd[against].mean()), float(self.accuracy[against].mean())
         mean = self.usd[mine].mean(axis=1), self.accuracy[mine].mean(axis=1)
-        gain, ratio = gain_at(*mean, *own), ratio_at(*mean, *own)
+        gain, ratio = gain_at(*mean, part * own[0], own[1]), ratio_at(*mean, *own)
         costs, rights = self.costs[mine], self.accuracies[mine]
         gains, ratios = np.empty(self.resamples.replicates), np.empty(self.resamples.replicates)
         for sample in range(self.resamples.replicates):
             theirs = self.costs[against, sample], self.accuracies[against, sample]
-            gains[sample] = gain_at(costs[:, sample], rights[:, sample], *theirs)
+            gains[sample] = gain_at(costs[:, sample], rights[:, sample], part * theirs[0], theirs[1])
             ratios[sample] = ratio_at(costs[:, sample], rights[:, sample], *theirs)
         return Match(
             self.replays[against].policy,

@@ -18,7 +18,7 @@ from thinkcap.evals.menu import Candidate
 from thinkcap.evals.results import Replay
 from thinkcap.policies.errors import BadInput
 
-__all__ = ["Crossfit", "chosen", "crossfit", "graded_by_all"]
+__all__ = ["Crossfit", "Menu", "chosen", "crossfit", "crossfit_fitted", "graded_by_all", "prices"]
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +46,19 @@ class Crossfit:
     optimism: Floats
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Menu:
+    """What there is to choose from.
+
+    Attributes:
+        levels: class of each candidate.  (candidates,)
+        figures: accuracy, dollars, output tokens and attempts of each at each question.  (4, candidates, questions)
+    """
+
+    levels: NDArray[np.int64]
+    figures: Floats
+
+
 def chosen(levels: NDArray[np.int64], accuracy: Floats, usd: Floats, worth: float) -> int:
     """The candidate to take at a price.
 
@@ -62,7 +75,7 @@ def chosen(levels: NDArray[np.int64], accuracy: Floats, usd: Floats, worth: floa
         if len(inside):
             simple = int(inside[mean[inside].argmax()])
             gap = values[best] - values[simple]
-            if gap.mean() <= gap.std(ddof=1) / np.sqrt(len(gap)):
+            if len(gap) < 2 or gap.mean() <= gap.std(ddof=1) / np.sqrt(len(gap)):
                 return simple
     return best
 
@@ -91,19 +104,50 @@ def crossfit(
     Raises:
         BadInput: if there are fewer questions than folds, or options outside their range.
     """
-    accuracy = np.array([each.accuracy for each in replays])  # (candidates, questions)
-    questions = accuracy.shape[1]
+    columns = ("accuracy", "usd", "output_tokens", "attempts")
+    figures = np.array([[getattr(each, name) for each in replays] for name in columns])  # (4, candidates, questions)
+    menu = Menu(np.array([each.level for each in candidates], dtype=np.int64), figures)
+    return crossfit_fitted(
+        lambda _seen: menu,
+        figures.shape[2],
+        prices(figures[1]) if worths is None else worths,
+        classes=int(menu.levels.max()) + 1,
+        folds=folds,
+        repeats=repeats,
+        seed=seed,
+        progress=progress,
+    )
+
+
+def crossfit_fitted(
+    menu_of: Callable[[NDArray[np.int64]], Menu],
+    questions: int,
+    worths: Sequence[float] | Floats,
+    *,
+    classes: int,
+    folds: int = 5,
+    repeats: int = 20,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Crossfit:
+    """:func:`crossfit` for a menu that is itself fitted on the questions that choose from it.
+
+    Args:
+        menu_of: the menu fitted on some questions, given by their places; its figures are of all questions.
+        questions: how many there are.
+        worths: the prices.
+        classes: how many there are, from 0.
+        folds, repeats, seed, progress: as :func:`crossfit` takes them.
+
+    Raises:
+        BadInput: if there are fewer questions than folds, or options outside their range.
+    """
     if not 2 <= folds <= questions or repeats < 1:
         raise BadInput(f"evaluating needs at least 2 folds, at most one a question ({questions}), and 1 repeat")
-    usd = np.array([each.usd for each in replays])
-    tokens = np.array([each.output_tokens for each in replays])
-    made = np.array([each.attempts for each in replays])
-    levels = np.array([each.level for each in candidates], dtype=np.int64)
-    prices = _prices(usd) if worths is None else np.asarray(worths, dtype=np.float64)
-    shape = (len(prices), questions)
-    figures = np.zeros((4, *shape))
-    counted = np.zeros((len(prices), int(levels.max()) + 1), dtype=np.int64)
-    optimism = np.zeros((2, len(prices)))
+    rates = np.asarray(worths, dtype=np.float64)
+    means = np.zeros((4, len(rates), questions))
+    counted = np.zeros((len(rates), classes), dtype=np.int64)
+    optimism = np.zeros((2, len(rates)))
     luck = np.random.default_rng(seed)
     first: NDArray[np.int64] = np.zeros(questions, dtype=np.int64)
     for repeat in range(repeats):
@@ -112,17 +156,18 @@ def crossfit(
             first = dealt.astype(np.int64)
         for fold in range(folds):
             seen, held = np.flatnonzero(dealt != fold), np.flatnonzero(dealt == fold)
-            for place, worth in enumerate(prices.tolist()):
-                take = chosen(levels, accuracy[:, seen], usd[:, seen], worth)
-                counted[place, levels[take]] += 1
-                for gap, source in zip(optimism, (accuracy, usd), strict=True):
+            menu = menu_of(seen)
+            accuracy, usd = menu.figures[0][:, seen], menu.figures[1][:, seen]
+            for place, worth in enumerate(rates.tolist()):
+                take = chosen(menu.levels, accuracy, usd, worth)
+                counted[place, menu.levels[take]] += 1
+                for gap, source in zip(optimism, menu.figures[:2], strict=True):
                     gap[place] += source[take, seen].mean() - source[take, held].mean()
-                for figure, source in zip(figures, (accuracy, usd, tokens, made), strict=True):
-                    figure[place, held] += source[take, held]
+                means[:, place, held] += menu.figures[:, take, held]
         if progress is not None:
             progress(repeat + 1, repeats)
-    right, spent, written, asked = figures / repeats
-    return Crossfit(prices, right, spent, written, asked, first, counted, optimism / (folds * repeats))
+    right, spent, written, asked = means / repeats
+    return Crossfit(rates, right, spent, written, asked, first, counted, optimism / (folds * repeats))
 
 
 def graded_by_all(replays: Sequence[Replay], source: str, least: int) -> list[Replay]:
@@ -156,8 +201,12 @@ def _only(replay: Replay, questions: NDArray[np.int64]) -> Replay:
     )
 
 
-def _prices(usd: Floats) -> Floats:
-    """Worths of a right answer, from where only the cheapest policy pays to where the dearest may."""
+def prices(usd: Floats) -> Floats:
+    """Worths of a right answer, from where only the cheapest policy pays to where the dearest may.
+
+    Args:
+        usd: of each policy at each question.  (policies, questions)
+    """
     means = usd.mean(axis=1)
     least, most = float(means[means > 0].min(initial=1e-6)), float(means.max(initial=1e-6))
     return np.geomspace(least * 0.5, max(most, least) * 1000, 80)

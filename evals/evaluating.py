@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 
-from thinkcap.evals.comparison import Field, Match
 from thinkcap.evals.crossfit import Crossfit, crossfit, graded_by_all
+from thinkcap.evals.evaluation import Evaluation, beside, ours_of
 from thinkcap.evals.menu import menu
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.regret import Regret, regret
@@ -18,9 +17,7 @@ from thinkcap.policies.cascade import Cascade
 from thinkcap.policies.policy import Policy
 from thinkcap.policies.spec import parse_policy
 
-__all__ = ["OURS", "Evaluation", "baselines", "evaluate"]
-
-OURS = "thinkcap"
+__all__ = ["baselines", "evaluate", "regret_places"]
 
 _RULES = (
     "lead:2",
@@ -33,29 +30,6 @@ _RULES = (
 _WINDOWS = (3, 5)
 _VOTES = (3, 5, 8, 15, 40)
 _PRICES = 25
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evaluation:
-    """Ours beside the baselines, on the same questions and draws.
-
-    Attributes:
-        baselines: each fixed arm first, then the rules.
-        ours: what was chosen at each price, measured where it was not chosen.
-        crossfit: how it was chosen.
-        matches: for each baseline, ours at its cost and at its accuracy; ours mixes neighbours in price.
-        regrets: at each price, what ours leaves against the best arm in hindsight and against the oracle over arms.
-        questions: those that all of them have graded.
-        notes: what to know when reading the figures.
-    """
-
-    baselines: tuple[Replay, ...]
-    ours: tuple[Replay, ...]
-    crossfit: Crossfit
-    matches: tuple[Match, ...]
-    regrets: tuple[Regret, ...]
-    questions: int
-    notes: tuple[str, ...]
 
 
 def baselines(recording: Recording, arms: Sequence[str]) -> list[tuple[str, Policy]]:
@@ -117,46 +91,32 @@ def evaluate(
     kept = graded_by_all(replays, recording.source, folds)
     others, menu_replays = kept[: len(theirs)], kept[len(theirs) :]
     found = crossfit(candidates, menu_replays, folds=folds, repeats=repeats, seed=seed, progress=told("choosing"))
-    ours = [_ours(others[0], found, place) for place in range(len(found.worths))]
-    field = Field([*others, *ours], replicates=replicates, seed=seed)
-    mine = range(len(others), len(field.replays))
-    matches = []
-    for place in range(len(others)):
-        matches.append(field.match(mine, place, along="path"))
-        if progress is not None:
-            progress("comparing", place + 1, len(others))
+    ours = ours_of(others[0], found)
+    matches, _ = beside(others, ours, replicates=replicates, seed=seed, progress=told("comparing"))
     fixed = [each for each, (_, policy) in zip(others, theirs, strict=True) if each.policy.startswith("fixed ")]
     return Evaluation(
         tuple(others),
         tuple(ours),
         found,
-        tuple(matches),
+        matches,
         tuple(_regrets(found, fixed)),
         len(others[0].questions),
         tuple(_notes(recording, labels, replays)),
     )
 
 
-def _ours(like: Replay, found: Crossfit, place: int) -> Replay:
-    return replace(
-        like,
-        policy=OURS,
-        arms=(f"worth ${found.worths[place]:.3g}",),
-        accuracy=found.accuracy[place],
-        usd=found.usd[place],
-        usd_by_arm=found.usd[place][:, None],
-        output_tokens=found.output_tokens[place],
-        attempts=found.attempts[place],
-        notes=(),
-    )
-
-
 def _regrets(found: Crossfit, fixed: Sequence[Replay]) -> list[Regret]:
     usd, right = np.array([each.usd for each in fixed]), np.array([each.accuracy for each in fixed])
-    places = np.unique(np.linspace(0, len(found.worths) - 1, _PRICES).round().astype(int))
     return [
-        regret(found.usd[place], found.accuracy[place], (usd, right), float(found.worths[place])) for place in places
+        regret(found.usd[place], found.accuracy[place], (usd, right), float(found.worths[place]))
+        for place in regret_places(found)
     ]
+
+
+def regret_places(found: Crossfit) -> list[int]:
+    """Places of the prices at which regret is shown."""
+    places: list[int] = np.unique(np.linspace(0, len(found.worths) - 1, _PRICES).round().astype(int)).tolist()
+    return places
 
 
 def _notes(recording: Recording, arms: Sequence[str], replays: Sequence[Replay]) -> list[str]:

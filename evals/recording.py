@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from thinkcap.evals.columns import Columns, any_inside, codes, count_of
 from thinkcap.evals.reading import Table, read_table
+from thinkcap.evals.runs import name_runs, runs_said
 from thinkcap.evals.sameness import Agree, same_answers
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.money import NANO
@@ -205,6 +206,7 @@ def load_recording(
     arms: Iterable[str] | None = None,
     answers_agree: Agree = "auto",
     intersect: bool = False,
+    runs_apart: bool = False,
 ) -> Recording:
     """Read and check a recording (``.jsonl``, ``.jsonl.gz``, or ``.parquet`` with pyarrow installed).
 
@@ -217,6 +219,8 @@ def load_recording(
         arms: read only these arms, by label or by model where it has one arm; None reads all.
         answers_agree: where equal answers are the same answer; see the top of this module.
         intersect: keep only the questions that were asked with every arm.
+        runs_apart: make each ``run_id`` an arm of its own, ``LABEL@RUN``, where runs of one arm asked the same
+            questions (:mod:`thinkcap.evals.runs`).
 
     Raises:
         BadInput: for a file that cannot be opened, an unknown dataset or an unknown arm, or no question in common.
@@ -225,9 +229,9 @@ def load_recording(
     if answers_agree not in get_args(Agree):
         raise BadInput(f"answers_agree must be one of {', '.join(get_args(Agree))}, not {answers_agree!r}")
     table = read_table(path)
-    rows, labels = _select(table, dataset, None if arms is None else list(arms))
-    columns = Columns(table, rows)
     notes = list(table.notes)
+    rows, labels = _select(table, dataset, None if arms is None else list(arms), notes if runs_apart else None)
+    columns = Columns(table, rows)
     kept = _priced(columns, labels, arms is None, notes)
     if intersect:
         kept = _common(columns, labels, kept, notes)
@@ -236,11 +240,16 @@ def load_recording(
     return _build(columns, labels, answers_agree, notes)
 
 
-def _select(table: Table, dataset: str | None, arms: list[str] | None) -> tuple[list[int], list[str]]:
-    """Indices of the rows asked for, and their arms' labels."""
+def _select(
+    table: Table, dataset: str | None, arms: list[str] | None, apart: list[str] | None
+) -> tuple[list[int], list[str]]:
+    """Indices of the rows asked for, and their arms' labels; with a list for notes, runs are arms of their own."""
     every = Columns(table, range(len(table.places)))
     every.refuse([i for i, model in enumerate(every.values("model")) if not _is_name(model)], "no model's name")
     labels = _labels(every)
+    plain = labels
+    if apart is not None:
+        labels = name_runs(every, labels)
     datasets = [value or "" for value in every.text("dataset")]
     if dataset is not None and dataset not in datasets:
         raise BadInput(f"{table.path} has no dataset {dataset!r}; it has {', '.join(sorted(set(datasets)))}")
@@ -251,6 +260,8 @@ def _select(table: Table, dataset: str | None, arms: list[str] | None) -> tuple[
         rows = [i for i in rows if labels[i] in wanted]
     if not rows:
         raise BadInput(f"{table.path}: arms= names no arm")
+    if apart is not None:
+        apart += runs_said((plain[i], labels[i]) for i in rows)
     return rows, [labels[i] for i in rows]
 
 
@@ -278,7 +289,7 @@ def _asked(table: Table, text: str, models: dict[str, str]) -> str:
     """The label a caller means; the same rule as :meth:`Recording.find_arm`."""
     if text in models:
         return text
-    same = sorted(label for label, model in models.items() if model == text)
+    same = sorted(label for label, model in models.items() if model == text or label.startswith(f"{text}@"))
     if len(same) == 1:
         return same[0]
     if same:

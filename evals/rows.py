@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,11 +32,12 @@ class RowsOf:
     folds: Sequence[int] | None = None
 
 
-def write_rows(path: str | Path, given: Iterable[RowsOf]) -> int:
+def write_rows(path: str | Path, given: Iterable[RowsOf], about: Mapping[str, str] | None = None) -> int:
     """Write one line for each policy, point and question to a Parquet file; returns how many there are.
 
     ``accuracy`` is the mean over orders, null where no answer chosen was ever graded; ``usd``, ``output_tokens`` and
-    ``attempts`` are means over orders too; ``fold`` is null where nothing was fitted.
+    ``attempts`` are means over orders too; ``fold`` is null where nothing was fitted. What the rows are about besides,
+    such as what the verifier is, is kept in the file's metadata.
 
     Raises:
         BadInput: if pyarrow is not installed, or the file cannot be written.
@@ -57,7 +58,7 @@ def write_rows(path: str | Path, given: Iterable[RowsOf]) -> int:
         columns["attempts"] += found.attempts.tolist()
         columns["fold"] += [None] * count if rows.folds is None else list(rows.folds)
     try:
-        parquet.write_table(table(columns), path)
+        parquet.write_table(table(columns, metadata=dict(about or {})), path)
     except OSError as error:
         raise BadInput(f"cannot write the rows {path}: {error.strerror or error}; name another file") from None
     return len(columns["policy"])

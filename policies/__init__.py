@@ -7,6 +7,7 @@ from thinkcap.policies.answers import ANSWER_VERSION, Extract, Extractor, Readin
 from thinkcap.policies.asks import asks
 from thinkcap.policies.canonical import canonical
 from thinkcap.policies.cascade import Cascade
+from thinkcap.policies.chain import Chain
 from thinkcap.policies.drift import SoFar
 from thinkcap.policies.episode import drive, drive_async, episode
 from thinkcap.policies.errors import (
@@ -80,6 +81,7 @@ __all__ = [
     "Capped",
     "Cascade",
     "CeilingReached",
+    "Chain",
     "Dollars",
     "Either",
     "Expectation",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thinkcap.policies.cascade import Cascade
+from thinkcap.policies.chain import Chain
 from thinkcap.policies.expected import Expected
 from thinkcap.policies.ladder import Ladder
 from thinkcap.policies.mix import Mix
@@ -22,6 +23,6 @@ def asks(policy: Policy) -> tuple[str, ...] | None:
         return None if None in both else tuple(dict.fromkeys(label for labels in both for label in labels or ()))
     if isinstance(policy, Fixed | Vote | Lead | AdaptiveConsistency | ESC):
         return None if policy.arm is None else (policy.arm,)
-    if isinstance(policy, Spend | Ladder | Cascade):
-        return tuple(label for label, _ in policy.rungs)
+    if isinstance(policy, Spend | Ladder | Cascade | Chain):
+        return tuple(dict.fromkeys(label for label, _ in policy.rungs))
     return None

@@ -12,6 +12,8 @@ text                                policy
                                     ``ARM*N`` says how many
 ``cascade:ARM*N>ARM*N@T``           :class:`Cascade`: N attempts (3 if left out) at an arm, on to the
                                     next where less than T (0.6 if left out) of them agree
+``chain:ARM*N>ARM*N``               :class:`Chain`: N attempts (1 if left out) at each arm in turn, until
+                                    an answer passes the verifier
 ``MODULE:NAME``                     a policy object of one's own
 ==================================  =========================================================
 
@@ -23,6 +25,7 @@ from __future__ import annotations
 import importlib
 
 from thinkcap.policies.cascade import Cascade
+from thinkcap.policies.chain import Chain
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.ladder import Ladder
 from thinkcap.policies.policy import Policy
@@ -30,7 +33,10 @@ from thinkcap.policies.rules import ESC, AdaptiveConsistency, Fixed, Lead, Vote
 
 __all__ = ["one_arm", "parse_policy"]
 
-_KNOWN = "fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM, cascade:ARM>ARM@T or MODULE:NAME"
+_KNOWN = (
+    "fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM, cascade:ARM>ARM@T, chain:ARM>ARM or "
+    "MODULE:NAME"
+)
 _LAST_RUNG = 8
 _EACH = 3
 
@@ -51,6 +57,8 @@ def parse_policy(text: str, arm: str | None = None, *, most: int = 40) -> Policy
         return _ladder(rest)
     if kind == "cascade":
         return _cascade(rest)
+    if kind == "chain":
+        return _chain(rest)
     if not one_arm(text):
         return _own(text)
     value, _, limit = rest.partition("/")
@@ -95,6 +103,13 @@ def _cascade(text: str) -> Cascade:
     if not parts or not all(parts):
         raise BadInput(f"a cascade is written cascade:ARM>ARM or cascade:ARM*N>ARM*N@T, not 'cascade:{text}'")
     return Cascade(tuple(_rung(part, _EACH) for part in parts), share)
+
+
+def _chain(rungs: str) -> Chain:
+    parts = [part.strip() for part in rungs.split(">")]
+    if not all(parts):
+        raise BadInput(f"a chain is written chain:ARM>ARM or chain:ARM*N>ARM*N, not 'chain:{rungs}'")
+    return Chain(tuple(_rung(part, 1) for part in parts))
 
 
 def _rung(text: str, attempts: int) -> tuple[str, int]:

@@ -51,7 +51,7 @@ class Reason(enum.StrEnum):
     NOTHING_TO_COMPARE = "nothing_to_compare"
     """Answers cannot be compared, so votes could not agree: one call was made."""
     HOPELESS = "hopeless"
-    """No arm is left that is likely to finish with an answer."""
+    """No arm is left that is likely to finish with an answer, or to pass the verifier at its price."""
     CEILING = "ceiling"
     """What the ceiling leaves does not pay for another attempt."""
     DEADLINE = "deadline"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thinkcap.policies.chain import Chain
 from thinkcap.policies.mix import Mix
 from thinkcap.policies.money import show_usd
 from thinkcap.policies.policy import Policy
@@ -23,6 +24,9 @@ def in_words(policy: Policy) -> str:
         return f"the most frequent of {policy.k} answers at {policy.arm or 'the first arm'}"
     if isinstance(policy, Lead):
         return f"first to lead by {policy.by} of at most {policy.most} answers at {policy.arm or 'the first arm'}"
+    if isinstance(policy, Chain):
+        rungs = [arm if attempts == 1 else f"{attempts} times {arm}" for arm, attempts in policy.rungs]
+        return f"until an answer passes: {', then '.join(rungs)}"
     return _spend(policy) if isinstance(policy, Spend) else repr(policy)
 
 

@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from thinkcap.policies.cascade import Cascade
+from thinkcap.policies.chain import Chain
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.ladder import Ladder
 from thinkcap.policies.mix import Mix
@@ -24,6 +25,7 @@ _KINDS: dict[str, type[Policy]] = {
     "esc": ESC,
     "ladder": Ladder,
     "cascade": Cascade,
+    "chain": Chain,
     "spend": Spend,
     "mix": Mix,
 }

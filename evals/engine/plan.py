@@ -13,6 +13,7 @@ from functools import singledispatch
 import numpy as np
 from numpy.typing import NDArray
 
+from thinkcap.policies.chain import Chain
 from thinkcap.policies.expected import Expected
 from thinkcap.policies.ladder import Ladder
 from thinkcap.policies.mix import Mix
@@ -145,6 +146,12 @@ def _spend(policy: Spend, arms: tuple[Arm, ...]) -> Plan:
     plan = _in_turn(policy.rungs, policy.weights or (1.0,) * len(policy.rungs), policy.lead, arms)
     dear = None if policy.dear_nusd is None else (policy.dear_nusd, policy.dear_lead)
     return replace(plan, short=policy.short, dear=dear)
+
+
+@_exactly(Chain)
+def _chain(policy: Chain, arms: tuple[Arm, ...]) -> Plan:
+    steps = tuple(_place(label, arms) for label in policy.steps)
+    return Plan(steps, steps[-1], Reason.HOPELESS)
 
 
 @_exactly(Capped)

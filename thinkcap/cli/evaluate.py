@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
-from math import isfinite
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from thinkcap.cli.evaluated import of_note, show_evaluation
 from thinkcap.cli.options import JsonOption
 from thinkcap.cli.recorded import (
     ChosenArmOption,
     DatasetOption,
     FoldsOption,
     IntersectOption,
+    PerfectVerifierOption,
     PermutationsOption,
     PriceOption,
     RecordingArgument,
@@ -24,10 +24,7 @@ from thinkcap.cli.recorded import (
     read_recording,
 )
 from thinkcap.cli.report import write_report
-from thinkcap.cli.show import bar, print_json, table
-
-if TYPE_CHECKING:
-    from thinkcap.evals import Evaluation, Replay
+from thinkcap.cli.show import bar
 
 __all__ = ["evaluate"]
 
@@ -39,6 +36,7 @@ def evaluate(
     intersect: IntersectOption = False,
     reprice: RepriceOption = None,
     price: PriceOption = None,
+    perfect_verifier: PerfectVerifierOption = False,
     folds: FoldsOption = 5,
     repeats: RepeatsOption = 20,
     permutations: PermutationsOption = 100,
@@ -51,130 +49,41 @@ def evaluate(
 
     At each price (what a right answer is worth) a policy is chosen from nested classes on part of the questions and
     measured on the rest. It is held against every baseline, at that one's cost and at its accuracy; baselines are not
-    fitted. Between prices policies are mixed.
+    fitted. Between prices policies are mixed. With --perfect-verifier the policies are chains of attempts until one
+    passes, fitted on the same part of the questions.
     """
-    from thinkcap.evals import RowsOf, write_rows
-    from thinkcap.evals import evaluate as run
+    from thinkcap.evals import RowsOf, evaluate_verified, perfectly_verified, write_rows
+    from thinkcap.evals import evaluate as evaluate_votes
 
-    found = read_recording(recording, dataset=dataset, arms=arm, intersect=intersect, reprice=reprice, price=price)
+    found = read_recording(
+        recording,
+        dataset=dataset,
+        arms=arm,
+        intersect=intersect,
+        reprice=reprice,
+        price=price,
+        perfect_verifier=perfect_verifier,
+    )
     with bar("evaluating", None) as show:
-        result = run(
-            found,
-            arm,
-            folds=folds,
-            repeats=repeats,
-            permutations=permutations,
-            seed=seed,
-            progress=lambda what, done, total: show(done, total, what),
-        )
+
+        def progress(what: str, done: int, total: int) -> None:
+            show(done, total, what)
+
+        if perfect_verifier:
+            permutations = 1  # the figures are exact over all of them
+            result = evaluate_verified(found, arm, folds=folds, repeats=repeats, seed=seed, progress=progress)
+            found = perfectly_verified(found)
+        else:
+            result = evaluate_votes(
+                found, arm, folds=folds, repeats=repeats, permutations=permutations, seed=seed, progress=progress
+            )
     if rows is not None:
         dealt = result.crossfit.folds.tolist()
         ours = [RowsOf(each, point=each.arms[0], folds=dealt) for each in result.ours]
-        write_rows(rows, [*(RowsOf(each) for each in result.baselines), *ours])
+        known = [] if result.oracle is None else [RowsOf(result.oracle)]
+        about = {} if result.verifier is None else {"verifier": result.verifier}
+        write_rows(rows, [*(RowsOf(each) for each in result.baselines), *known, *ours], about)
     if report is not None:
-        shown = [*result.baselines, *_some(result.ours)]
+        shown = [*result.baselines, *of_note(result.ours)]
         write_report(found, shown, permutations=permutations, seed=seed, page=report, plot=None)
-    _show(result, as_json=as_json)
-
-
-def _some(ours: tuple[Replay, ...]) -> list[Replay]:
-    """Ours at prices at which it came to something else than at the one before."""
-    found: list[Replay] = []
-    for each in ours:
-        if not found or abs(each.usd.mean() / max(found[-1].usd.mean(), 1e-12) - 1) > 0.15:
-            found.append(each)
-    return found
-
-
-def _show(result: Evaluation, *, as_json: bool) -> None:
-    if as_json:
-        for note in result.notes:
-            warnings.warn(note, stacklevel=2)  # on standard error, beside the JSON
-        print_json(_json(result))
-        return
-    chosen = [
-        [
-            f"${worth:.3g}",
-            f"{each.accuracy.mean():.1%}",
-            f"${1000 * each.usd.mean():.4g}",
-            f"{each.output_tokens.mean():,.0f}",
-            f"{each.attempts.mean():.2f}",
-            _classes(result, place),
-        ]
-        for place, (worth, each) in enumerate(zip(result.crossfit.worths.tolist(), result.ours, strict=True))
-        if each in _some(result.ours)
-    ]
-    heads = ["a right answer is worth", "right", "$ / 1,000 questions", "output tokens", "attempts", "class"]
-    table(f"thinkcap, chosen by cross-fitting: {result.questions:,} questions", heads, chosen)
-    rows = [
-        [
-            match.policy,
-            f"{replay.accuracy.mean():.1%}",
-            f"${1000 * replay.usd.mean():.4g}",
-            _points(match.accuracy_gain.mean),
-            f"{_points(match.accuracy_gain.low)} to {_points(match.accuracy_gain.high)}",
-            _part(match.usd_ratio.mean),
-            f"{_part(match.usd_ratio.low)} to {_part(match.usd_ratio.high)}",
-        ]
-        for match, replay in zip(result.matches, result.baselines, strict=True)
-    ]
-    heads = ["baseline", "right", "$ / 1,000", "gain at its cost", "95 %", "cost at its accuracy", "95 %"]
-    left = [each.hindsight / each.worth_usd for each in result.regrets]
-    lines = [
-        *result.notes,
-        f"regret to the best single arm in hindsight, over {len(left)} prices: "
-        f"{100 * sum(left) / len(left):.2f} points in the mean, {100 * max(left):.2f} at the worst",
-    ]
-    table("thinkcap beside the baselines", heads, rows, "\n".join(lines))
-
-
-def _classes(result: Evaluation, place: int) -> str:
-    counted = result.crossfit.levels[place]
-    return ", ".join(f"{level}: {100 * count / counted.sum():.0f} %" for level, count in enumerate(counted) if count)
-
-
-def _points(share: float) -> str:
-    return "-" if share != share else f"{100 * share:+.2f}"
-
-
-def _part(share: float) -> str:
-    return "never" if not isfinite(share) else f"{share:.2f}"
-
-
-def _number(value: float) -> float | None:
-    return value if isfinite(value) else None
-
-
-def _json(result: Evaluation) -> dict[str, Any]:
-    worths = result.crossfit.worths.tolist()
-    pairs = [*((None, each) for each in result.baselines), *zip(worths, result.ours, strict=True)]
-    return {
-        "questions": result.questions,
-        "rows": [
-            {
-                "policy": each.policy,
-                "price": price,
-                "accuracy": float(each.accuracy.mean()),
-                "usd": float(each.usd.mean()),
-                "output_tokens": float(each.output_tokens.mean()),
-                "attempts": float(each.attempts.mean()),
-            }
-            for price, each in pairs
-        ],
-        "comparison": [
-            {
-                "baseline": match.policy,
-                "accuracy_gain_at_its_cost": _number(match.accuracy_gain.mean),
-                "low": _number(match.accuracy_gain.low),
-                "high": _number(match.accuracy_gain.high),
-                "cost_ratio_at_its_accuracy": _number(match.usd_ratio.mean),
-                "cost_low": _number(match.usd_ratio.low),
-                "cost_high": _number(match.usd_ratio.high),
-            }
-            for match in result.matches
-        ],
-        "regret": [
-            {"worth_usd": each.worth_usd, "value": each.value, "hindsight": each.hindsight, "oracle": each.oracle}
-            for each in result.regrets
-        ],
-    }
+    show_evaluation(result, as_json=as_json)

@@ -14,6 +14,7 @@ from thinkcap.cli.recorded import (
     DatasetOption,
     FoldsOption,
     IntersectOption,
+    PerfectVerifierOption,
     PermutationsOption,
     PriceOption,
     RecordingArgument,
@@ -45,6 +46,7 @@ def fit(
     intersect: IntersectOption = False,
     reprice: RepriceOption = None,
     price: PriceOption = None,
+    perfect_verifier: PerfectVerifierOption = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the curve to this file, as JSON.", metavar="FILE")
     ] = None,
@@ -67,10 +69,19 @@ def fit(
     having, from the cheapest price to the dearest, with what each came to on questions that its choice never saw.
     "thinkcap solve --curve FILE" and "thinkcap replay --policy curve:FILE" take one of them, or a mix of two.
     """
-    from thinkcap.evals import fit_curve
+    from thinkcap.evals import PERFECT, fit_curve, perfectly_verified
     from thinkcap.policies.curves import Curve
 
-    found = read_recording(recording, dataset=dataset, arms=arm, intersect=intersect, reprice=reprice, price=price)
+    found = read_recording(
+        recording,
+        dataset=dataset,
+        arms=arm,
+        intersect=intersect,
+        reprice=reprice,
+        price=price,
+        perfect_verifier=perfect_verifier,
+    )
+    verifier = PERFECT if perfect_verifier else None
     labels = None if arm is None else [found.find_arm(label).label for label in arm]
     with bar("fitting", None) as show:
         if policies:
@@ -81,11 +92,12 @@ def fit(
                 repeats=repeats,
                 permutations=permutations,
                 seed=seed,
+                perfect_verifier=perfect_verifier,
                 progress=lambda what, done, total: show(done, total, what),
             )
         else:
             curve = Curve.fit(
-                found,
+                perfectly_verified(found) if perfect_verifier else found,
                 arms=labels,
                 seed=seed,
                 price_date=found.price_date,
@@ -95,13 +107,13 @@ def fit(
         curve.save(output)
     if plot is not None:
         curve.plot(plot, measured=_measured(found, curve))
-    notes = [*found.notes, *curve.notes]
+    notes = list(dict.fromkeys([*(perfectly_verified(found) if perfect_verifier else found).notes, *curve.notes]))
     if as_json:
         for note in notes:
             warnings.warn(note, stacklevel=2)  # on standard error, beside the JSON
-        print_json(_json(curve))
+        print_json({**({} if verifier is None else {"verifier": verifier}), **_json(curve)})
         return
-    _show(curve, notes)
+    _show(curve, notes, "" if verifier is None else f" ({verifier})")
 
 
 def _measured(recording: Recording, curve: Curve) -> dict[str, list[Measured]]:
@@ -120,7 +132,7 @@ def _measured(recording: Recording, curve: Curve) -> dict[str, list[Measured]]:
     return found
 
 
-def _show(curve: Curve, notes: list[str]) -> None:
+def _show(curve: Curve, notes: list[str], under: str) -> None:
     from thinkcap.policies.curves import reach
 
     shares = ["one attempt, %", "votes come to, %", "any of 2n, %"]
@@ -143,10 +155,10 @@ def _show(curve: Curve, notes: list[str]) -> None:
         )
     said = [advice.text for advice in curve.advice[:3]]
     caption = "\n".join([*notes, *(f"to record next: {text}" for text in said)])
-    table("curve", columns, rows, caption)
+    table(f"curve{under}", columns, rows, caption)
     if curve.points:
         heads = ["policy", "right, %", "$ / 1,000 questions", "output tokens", "attempts", "from a worth of"]
-        table("what money buys", heads, _points_rows(curve), _ENDS)
+        table(f"what money buys{under}", heads, _points_rows(curve), _ENDS)
 
 
 def _points_rows(curve: Curve) -> list[list[str]]:

@@ -19,6 +19,7 @@ __all__ = [
     "DatasetOption",
     "FoldsOption",
     "IntersectOption",
+    "PerfectVerifierOption",
     "PermutationsOption",
     "PriceOption",
     "RecordingArgument",
@@ -38,6 +39,14 @@ ChosenArmOption = Annotated[
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Only this dataset of the recording.")]
 IntersectOption = Annotated[
     bool, typer.Option("--intersect", help="Only the questions that were asked with every arm.")
+]
+PerfectVerifierOption = Annotated[
+    bool,
+    typer.Option(
+        "--perfect-verifier",
+        help="Use correctness as a perfect verifier: right passes, all else failed and is billed; each run_id is an "
+        "arm of its own, and only questions asked with every arm count.",
+    ),
 ]
 RepriceOption = Annotated[
     str | None,
@@ -65,12 +74,22 @@ def read_recording(
     intersect: bool,
     reprice: str | None,
     price: Sequence[str] | None,
+    perfect_verifier: bool = False,
 ) -> Recording:
-    """The recording that the options mean; the shipped one where none is named."""
+    """The recording that the options mean; the shipped one where none is named.
+
+    With a perfect verifier its runs are told apart and its questions are common to all arms; it is not judged yet.
+    """
     from thinkcap.demo import recording_path
     from thinkcap.evals import DamagedRecording, load_recording
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DamagedRecording)  # it is among the notes, which are shown
-        found = load_recording(path or recording_path(), dataset=dataset, arms=arms, intersect=intersect)
+        found = load_recording(
+            path or recording_path(),
+            dataset=dataset,
+            arms=arms,
+            intersect=intersect or perfect_verifier,
+            runs_apart=perfect_verifier,
+        )
     return repriced(found, reprice or "today", price) if reprice is not None or price else found

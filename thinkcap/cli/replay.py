@@ -13,6 +13,7 @@ from thinkcap.cli.recorded import (
     ChosenArmOption,
     DatasetOption,
     IntersectOption,
+    PerfectVerifierOption,
     PermutationsOption,
     PriceOption,
     RecordingArgument,
@@ -39,7 +40,7 @@ def replay(
         typer.Option(
             "--policy",
             help="fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM, cascade:ARM>ARM@T, "
-            "curve:FILE (with one of the next three options) or MODULE:NAME. Repeat it.",
+            "chain:ARM>ARM, curve:FILE (with one of the next three options) or MODULE:NAME. Repeat it.",
         ),
     ] = None,
     accuracy: AccuracyOption = None,
@@ -50,6 +51,7 @@ def replay(
     intersect: IntersectOption = False,
     reprice: RepriceOption = None,
     price: PriceOption = None,
+    perfect_verifier: PerfectVerifierOption = False,
     ceiling: Annotated[str | None, typer.Option("--ceiling", help="Dollars a question may cost at most.")] = None,
     permutations: PermutationsOption = 100,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the orders.")] = 0,
@@ -64,9 +66,20 @@ def replay(
 
     A rule about one arm (fixed, vote, lead, adaptive-consistency, esc) is replayed on each arm.
     """
-    from thinkcap.evals import RowsOf, sweep, write_rows
+    from thinkcap.evals import PERFECT, RowsOf, perfectly_verified, sweep, write_rows
 
-    found = read_recording(recording, dataset=dataset, arms=arm, intersect=intersect, reprice=reprice, price=price)
+    found = read_recording(
+        recording,
+        dataset=dataset,
+        arms=arm,
+        intersect=intersect,
+        reprice=reprice,
+        price=price,
+        perfect_verifier=perfect_verifier,
+    )
+    if perfect_verifier:
+        found = perfectly_verified(found)
+    verifier = PERFECT if perfect_verifier else None
     wish = Wish(accuracy, mean_usd, worth_usd)
     wish.check_used(policy or [])
     plans = [plan for text in policy or ["fixed"] for plan in _plans(text, found, arm, wish)]
@@ -81,11 +94,12 @@ def replay(
             progress=lambda done, total: show(done, total, None),
         )
     if rows is not None:
-        write_rows(rows, [RowsOf(result, point=" + ".join(result.arms)) for result in results])
+        about = {} if verifier is None else {"verifier": verifier}
+        write_rows(rows, [RowsOf(result, point=" + ".join(result.arms)) for result in results], about)
     if report is not None or plot is not None:
         write_report(found, results, permutations=permutations, seed=seed, page=report, plot=plot)
     notes = list(dict.fromkeys([*found.notes, *(note for result in results for note in result.notes)]))
-    _show(results, notes, as_json=as_json)
+    _show(results, notes, verifier, as_json=as_json)
 
 
 def _plans(text: str, recording: Recording, arms: Sequence[str] | None, wish: Wish) -> list[tuple[str, Policy]]:
@@ -100,14 +114,15 @@ def _plans(text: str, recording: Recording, arms: Sequence[str] | None, wish: Wi
     return [(text, wish.policy(text, label, most=most)) for label in labels]
 
 
-def _show(results: Sequence[Replay], notes: Sequence[str], *, as_json: bool) -> None:
+def _show(results: Sequence[Replay], notes: Sequence[str], verifier: str | None, *, as_json: bool) -> None:
     from thinkcap.evals import Field
 
     rows, field = [result.summary() for result in results], Field(results)
     if as_json:
         for note in notes:
             warnings.warn(note, stacklevel=2)  # on standard error, beside the JSON
-        print_json([_json(row, place, field) for place, row in enumerate(rows)])
+        said = {} if verifier is None else {"verifier": verifier}
+        print_json([{**said, **_json(row, place, field)} for place, row in enumerate(rows)])
         return
     cells = [
         [
@@ -129,7 +144,7 @@ def _show(results: Sequence[Replay], notes: Sequence[str], *, as_json: bool) -> 
         notes = [*notes, "frontier: * no other is better, ** nor a mix of two others"]
     else:
         cells = [cell[:-1] for cell in cells]
-    table("replay", columns, cells, "\n".join(notes) or None)
+    table("replay" if verifier is None else f"replay ({verifier})", columns, cells, "\n".join(notes) or None)
 
 
 def _mark(place: int, field: Field) -> str:

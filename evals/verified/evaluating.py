@@ -1,0 +1,118 @@
+"""Evaluating with a perfect verifier: chains fitted and chosen by cross-fitting, beside baselines and the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from thinkcap.evals.crossfit import Crossfit, crossfit_fitted, prices
+from thinkcap.evals.evaluating import regret_places
+from thinkcap.evals.evaluation import Evaluation, beside, ours_of
+from thinkcap.evals.recording import Recording
+from thinkcap.evals.regret import Regret, best_in_hindsight, oracle_value
+from thinkcap.evals.results import Replay
+from thinkcap.evals.verified.exactly import exact_replay, oracle
+from thinkcap.evals.verified.menu import CLASSES, Steps, chains
+from thinkcap.evals.verified.orders import by_cost
+from thinkcap.evals.verified.perfect import PERFECT, perfectly_verified
+from thinkcap.evals.verified.tries import Draws, draws_of
+
+__all__ = ["evaluate_verified"]
+
+_CHEAPEST = (2, 3, 5, 8)
+_TIMES = (3, 5, 8, 15, 40)
+
+
+def evaluate_verified(
+    recording: Recording,
+    arms: Sequence[str] | None = None,
+    *,
+    folds: int = 5,
+    repeats: int = 20,
+    replicates: int = 2000,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Evaluation:
+    """What chains come to where correctness is used as a perfect verifier, on questions they were not fitted on.
+
+    In each fold, orders of the arms are fitted on the training questions; at each price the chain with the highest
+    value there is taken, of the simplest class within one standard error, and measured on the fold. All figures are
+    exact over the orders in which an arm's attempts may come.
+
+    Args:
+        recording: the attempts, every question asked with every arm (``load_recording(..., intersect=True)``); load it
+            with ``runs_apart=True`` where an arm was recorded in several runs.
+        arms: labels of the arms; None for all.
+        folds, repeats: parts of the questions, and how often they are dealt anew.
+        replicates: samples of questions, for the intervals.
+        seed: of folds and samples.
+        progress: told what is done, how much of it, and of how much.
+
+    Raises:
+        BadInput: if a question was not asked with an arm, or as :func:`thinkcap.evals.crossfit.crossfit`.
+    """
+
+    def told(what: str) -> Callable[[int, int], None] | None:
+        return None if progress is None else lambda done, total: progress(what, done, total)
+
+    judged = perfectly_verified(recording)
+    labels = [arm.label for arm in recording.arms] if arms is None else [recording.find_arm(a).label for a in arms]
+    draws = draws_of(judged, labels)
+    everyone = np.arange(len(judged.questions))
+    others = [exact_replay(judged, draws, steps, name) for name, steps in _baselines(draws)]
+    fixed = others[: len(draws)]
+    found = crossfit_fitted(
+        lambda seen: chains(draws, seen)[1],
+        len(everyone),
+        prices(np.array([each.usd for each in others])),
+        classes=CLASSES,
+        folds=folds,
+        repeats=repeats,
+        seed=seed,
+        progress=told("choosing"),
+    )
+    ours = ours_of(others[0], found)
+    best = max(range(len(fixed)), key=lambda place: (fixed[place].accuracy.mean(), -fixed[place].usd.mean()))
+    matches, against = beside(others, ours, best=best, replicates=replicates, seed=seed, progress=told("comparing"))
+    known = oracle(judged, labels)
+    return Evaluation(
+        tuple(others),
+        tuple(ours),
+        found,
+        matches,
+        tuple(_regrets(found, fixed, known)),
+        len(everyone),
+        judged.notes,
+        against,
+        known,
+        PERFECT,
+    )
+
+
+def _baselines(draws: Sequence[Draws]) -> list[tuple[str, Steps]]:
+    """Each arm once, each arm until it passes, and the cheapest arms, cheapest first."""
+    found: list[tuple[str, Steps]] = [(f"fixed {each.label}", (arm,)) for arm, each in enumerate(draws)]
+    for arm, each in enumerate(draws):
+        times = sorted({min(count, each.most) for count in _TIMES} - {1})
+        found += [(f"until passed:{count} {each.label}", (arm,) * count) for count in times]
+    cheapest = by_cost(draws, np.arange(draws[0].fails.shape[1]))
+    if len(draws) > 1:
+        counts = sorted({min(count, len(draws)) for count in (*_CHEAPEST, len(draws))})
+        found += [(f"cheapest first:{count}", cheapest[:count]) for count in counts]
+    return found
+
+
+def _regrets(found: Crossfit, fixed: Sequence[Replay], known: Replay) -> list[Regret]:
+    """Against the best arm in hindsight, and against the oracle, who may also buy nothing."""
+    usd, right = np.array([each.usd for each in fixed]), np.array([each.accuracy for each in fixed])
+    nothing = np.zeros_like(known.usd)
+    bound = np.array([known.usd, nothing]), np.array([known.accuracy, nothing])
+    regrets = []
+    for place in regret_places(found):
+        worth = float(found.worths[place])
+        value = float((found.accuracy[place] * worth - found.usd[place]).mean())
+        hindsight = best_in_hindsight(usd, right, worth)
+        best = float((right[hindsight] * worth - usd[hindsight]).mean())
+        regrets.append(Regret(worth, value, best - value, oracle_value(*bound, worth) - value))
+    return regrets
