@@ -41,4 +41,4 @@ def runs_said(named: Iterable[tuple[str, str]]) -> list[str]:
     apart = {pair for pair in named if pair[0] != pair[1]}
     if not apart:
         return []
-    return [f"each run_id is an arm of its own: {len(apart)} arms are runs of {len({old for old, _ in apart})} models"]
+    return [f"each run_id is an arm of its own: {len({old for old, _ in apart})} models were run as {len(apart)} arms"]

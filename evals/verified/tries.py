@@ -83,7 +83,7 @@ def _draws(recording: Recording, label: str) -> Draws:
     if not made.all():
         lacking = recording.questions[int(np.flatnonzero(made == 0)[0])]
         raise BadInput(f"{recording.source}: question {lacking} was not asked with {label}: keep the common ones")
-    right = np.bincount(place, weights=passed, minlength=questions)
+    right = np.bincount(place[passed], minlength=questions).astype(np.float64)
 
     def means(values: Floats, which: NDArray[np.bool_], count: Floats) -> Floats:
         total = np.bincount(place[which], weights=values[mine][which], minlength=questions)
