@@ -9,6 +9,7 @@ from thinkcap.controller.events import Event
 from thinkcap.controller.exceeding import Exceeded
 from thinkcap.controller.expecting import UnlikeExpected
 from thinkcap.controller.govern import govern
+from thinkcap.controller.many import Many
 from thinkcap.controller.price import Price, read_price
 from thinkcap.controller.pricing import AssumedPrice, PriceBook
 from thinkcap.controller.questions import read_questions
@@ -25,6 +26,7 @@ __all__ = [
     "Controller",
     "Event",
     "Exceeded",
+    "Many",
     "Price",
     "PriceBook",
     "Recorded",

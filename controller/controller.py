@@ -8,20 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Unpack
 
 import openai
 import tenacity
 
+from thinkcap.controller.asking import Asking
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.effects import Agent, Asked, Check, Effect, Run, Send
 from thinkcap.controller.judging import in_time
+from thinkcap.controller.many import Many, OnProgress, Rounds
+from thinkcap.controller.pacing import Paced, total_of
 from thinkcap.controller.sending import create
+from thinkcap.controller.side_by_side import in_tasks, in_threads, stream_in_tasks, stream_in_threads
 from thinkcap.controller.solving import OnAttempt, Solve, Solver
 from thinkcap.controller.tools import as_text, failure
 from thinkcap.controller.wire import Reply, Request, ResponseFormat, read_reply
-from thinkcap.policies import Dollars, Extract, Outcome, drive, drive_async
+from thinkcap.policies import Dollars, Extract, Item, Outcome, drive, drive_async
+
+if TYPE_CHECKING:
+    from thinkcap.policies.curves import Curve
 
 __all__ = ["AsyncController", "Controller"]
 
@@ -98,7 +105,7 @@ class Controller(Solver[openai.OpenAI]):
         solve = self._start(
             question,
             id=id,
-            resume=resume,
+            before=self._before(id, resume=resume),
             ceiling=ceiling,
             extract=extract,
             verifier_spec=verifier,
@@ -108,6 +115,85 @@ class Controller(Solver[openai.OpenAI]):
             max_steps=max_steps,
             on_attempt=on_attempt,
         )
+        return self._run(solve)
+
+    def solve_many(
+        self,
+        questions: Iterable[Asked | Item],
+        *,
+        budget: Ceiling | Dollars,
+        curve: Curve | None = None,
+        concurrency: int = 8,
+        name: str | None = None,
+        resume: bool = False,
+        progress: OnProgress | None = None,
+        **asking: Unpack[Asking],
+    ) -> Many:
+        """Answer many questions under one budget, spending it where it is worth most.
+
+        With a curve, every question gets a first attempt, and then the next attempt is made wherever it is worth most
+        for its money, until the budget is used up or nothing more pays. Without one, the controller's policy answers
+        every question, one attempt at each in turn.
+
+        Args:
+            questions: texts, messages, or :class:`thinkcap.policies.Item`, whose own ``extract`` and ``verify`` apply.
+            budget: dollars for all of them together, or a :class:`Ceiling` in dollars. It is never passed.
+            curve: says what more attempts are worth; its policies ask the controller's arms by their labels.
+            concurrency: attempts in flight at most.
+            name: of the budget's account, a child of the controller's.
+            resume: go on with what was begun under this name: attempts that the controller's recorder holds (it has to
+                keep answers) are not paid for again. Questions without an id of their own are known by their place.
+            progress: told, whenever an attempt has ended, of nano-dollars spent and questions that have an answer.
+            asking: ``ceiling`` (of each question), ``extract``, ``verifier``, ``tools``, ``response_format``,
+                ``max_steps`` and ``on_attempt``, as :meth:`solve` takes them.
+
+        Returns:
+            One outcome a question, in their order, and how far the allocation can be from the best one.
+
+        Raises:
+            CeilingReached: if the budget does not pay for a single call.
+            ProviderFailed: if not one call got through.
+            BadInput: for questions, a budget or a curve that cannot be used.
+        """
+        rounds = Rounds(self, questions, budget, curve, asking, concurrency, name, resume=resume, progress=progress)
+        return in_threads(rounds)
+
+    def solve_stream(
+        self,
+        questions: Iterable[Asked | Item],
+        *,
+        budget: Ceiling | Dollars,
+        total: int | None = None,
+        curve: Curve | None = None,
+        concurrency: int = 1,
+        name: str | None = None,
+        **asking: Unpack[Asking],
+    ) -> Iterator[Outcome]:
+        """Answer questions as they come, so that one budget lasts for all of them and is used up at the end.
+
+        Before each question what is left is divided by the questions still to come, and the curve's policy at that mean
+        cost answers it; without a curve, the controller's own policy does, under its share of what is left.
+
+        Args:
+            questions: as :meth:`solve_many` takes them; one is taken when there is room for one more in flight.
+            budget: dollars for all of them together, or a :class:`Ceiling` in dollars. It is never passed.
+            total: how many will come; a guess where nobody knows. By default the length of ``questions``.
+            curve, name: as :meth:`solve_many` takes them.
+            concurrency: questions in flight at most.
+            asking: as :meth:`solve_many` takes it.
+
+        Returns:
+            An iterator over one outcome a question, in their order; without an answer where what was left did not pay
+            for one.
+
+        Raises:
+            ProviderFailed: if a few questions in a row did not get through.
+            BadInput: for a budget, a curve or a total that cannot be used.
+        """
+        paced = Paced(self, budget, total_of(questions, total), curve, asking, concurrency, name)
+        return stream_in_threads(paced, questions)
+
+    def _run(self, solve: Solve[openai.OpenAI]) -> Outcome:
         with solve.account:
             return drive(self._steps(solve), lambda effect: self._perform(solve, effect))
 
@@ -154,7 +240,7 @@ class AsyncController(Solver[openai.AsyncOpenAI]):
         solve = self._start(
             question,
             id=id,
-            resume=resume,
+            before=self._before(id, resume=resume),
             ceiling=ceiling,
             extract=extract,
             verifier_spec=verifier,
@@ -164,6 +250,40 @@ class AsyncController(Solver[openai.AsyncOpenAI]):
             max_steps=max_steps,
             on_attempt=on_attempt,
         )
+        return await self._run(solve)
+
+    async def solve_many(
+        self,
+        questions: Iterable[Asked | Item],
+        *,
+        budget: Ceiling | Dollars,
+        curve: Curve | None = None,
+        concurrency: int = 8,
+        name: str | None = None,
+        resume: bool = False,
+        progress: OnProgress | None = None,
+        **asking: Unpack[Asking],
+    ) -> Many:
+        """Answer many questions under one budget: see :meth:`Controller.solve_many`."""
+        rounds = Rounds(self, questions, budget, curve, asking, concurrency, name, resume=resume, progress=progress)
+        return await in_tasks(rounds)
+
+    def solve_stream(
+        self,
+        questions: Iterable[Asked | Item] | AsyncIterable[Asked | Item],
+        *,
+        budget: Ceiling | Dollars,
+        total: int | None = None,
+        curve: Curve | None = None,
+        concurrency: int = 1,
+        name: str | None = None,
+        **asking: Unpack[Asking],
+    ) -> AsyncIterator[Outcome]:
+        """Answer questions as they come, under one budget: see :meth:`Controller.solve_stream`."""
+        paced = Paced(self, budget, total_of(questions, total), curve, asking, concurrency, name)
+        return stream_in_tasks(paced, questions)
+
+    async def _run(self, solve: Solve[openai.AsyncOpenAI]) -> Outcome:
         with solve.account:
             return await drive_async(self._steps(solve), lambda effect: self._perform(solve, effect))
 

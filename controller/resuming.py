@@ -7,7 +7,7 @@ and stays reserved in a ledger on disk.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +18,10 @@ from thinkcap.policies.errors import BadInput
 from thinkcap.policies.money import NANO
 from thinkcap.policies.values import Arm, Attempt, Finish, Usage
 
-__all__ = ["attempts_of", "read_attempts"]
+__all__ = ["Name", "attempts_of", "read_all_attempts", "read_attempts", "resumable"]
+
+Name = tuple[str | None, str]
+"""A question's dataset, where it has one, and its id."""
 
 _LONGEST_LINE = 64 * 2**20
 """Characters of a line beyond which it is not read: no attempt is as long."""
@@ -80,11 +83,22 @@ def attempts_of(recorder: Recorder | None, question_id: str | None, arms: Iterab
         BadInput: if there is no recorder, it keeps hashes instead of answers, or the question has no name; and as
             :func:`read_attempts`.
     """
-    if recorder is None or not question_id:
+    if not question_id:
+        raise BadInput("resume=True needs id=, the question's name, and a controller with a recorder=")
+    return read_attempts(resumable(recorder), str(question_id), arms)
+
+
+def resumable(recorder: Recorder | None) -> Path:
+    """The recording that a controller can go on from.
+
+    Raises:
+        BadInput: if there is no recorder, or it keeps hashes instead of answers.
+    """
+    if recorder is None:
         raise BadInput("resume=True needs id=, the question's name, and a controller with a recorder=")
     if not recorder.keeps_answers:
         raise BadInput("resume=True needs the answers themselves: Recorder(..., keep_answers=True)")
-    return read_attempts(recorder.path, str(question_id), arms)
+    return recorder.path
 
 
 def read_attempts(path: Path, question_id: str, arms: Iterable[Arm]) -> tuple[Attempt, ...]:
@@ -93,37 +107,46 @@ def read_attempts(path: Path, question_id: str, arms: Iterable[Arm]) -> tuple[At
     Raises:
         BadInput: if one was made at another arm than these, or cannot be read.
     """
+    return read_all_attempts(path, [(None, question_id)], arms)[None, question_id]
+
+
+def read_all_attempts(path: Path, names: Iterable[Name], arms: Iterable[Arm]) -> dict[Name, tuple[Attempt, ...]]:
+    """The attempts at several questions (dataset and id), as :func:`read_attempts` reads those at one."""
     by_label = {arm.label: arm for arm in arms}
-    attempts: list[Attempt] = []
+    attempts: dict[Name, list[Attempt]] = {name: [] for name in names}
     try:
         with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
             for number, line in enumerate(file, start=1):
-                row = _row(line, f"{path}, line {number}", question_id)
+                name, row = _row(line, f"{path}, line {number}", attempts)
                 if row is None:
                     continue
                 if row.arm not in by_label:
                     raise BadInput(
-                        f"{question_id!r} was begun with the arm {row.arm!r}, which is not among these "
+                        f"{name[1]!r} was begun with the arm {row.arm!r}, which is not among these "
                         f"({', '.join(by_label)}): give the same arms to go on with it"
                     )
-                attempts.append(row.attempt(len(attempts) + 1, by_label[row.arm]))
+                attempts[name].append(row.attempt(len(attempts[name]) + 1, by_label[row.arm]))
     except OSError as error:
         raise BadInput(f"cannot read the recording {path}: {error.strerror}") from None
-    return tuple(attempts)
+    return {name: tuple(made) for name, made in attempts.items()}
 
 
-def _row(line: str, where: str, question_id: str) -> _Row | None:
-    """The line as a row of the question; None if it is another's, or was cut when a process was killed."""
+def _row(line: str, where: str, names: Collection[Name]) -> tuple[Name, _Row | None]:
+    """The line as a row of one of the questions; None if it is another's, or was cut when a process was killed."""
+    other = (None, "")
     if len(line) > _LONGEST_LINE:
         raise BadInput(f"{where} is too long for an attempt: this is no recording of thinkcap's")
     try:
         found: Any = json.loads(line)
     except (ValueError, RecursionError):
-        return None
-    if not isinstance(found, dict) or found.get("question_id") != question_id or found.get("dataset") is not None:
-        return None
+        return other, None
+    if not isinstance(found, dict):
+        return other, None
+    dataset, question_id = found.get("dataset"), found.get("question_id")
+    if not isinstance(question_id, str) or not isinstance(dataset, str | None) or (dataset, question_id) not in names:
+        return other, None
     try:
-        return _Row.model_validate(found)
+        return (dataset, question_id), _Row.model_validate(found)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         column = ".".join(str(part) for part in first["loc"])

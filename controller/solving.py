@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, Self
 
@@ -58,9 +58,12 @@ from thinkcap.policies import (
     verifier,
 )
 
-__all__ = ["OnAttempt", "Solve", "Solver"]
+__all__ = ["Grade", "OnAttempt", "Solve", "Solver"]
 
 OnAttempt = Callable[[Question, Attempt], None]
+
+Grade = Callable[[str | None], bool | None]
+"""Says whether an answer is right, for the recording alone; no policy hears of it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,8 @@ class Solve(Generic[Client]):
     retry: Mapping[str, Any]
     on_attempt: OnAttempt | None
     before: tuple[Attempt, ...]
+    where: Where
+    grade: Grade | None
 
 
 class Solver(Generic[Client]):
@@ -123,7 +128,7 @@ class Solver(Generic[Client]):
         question: Asked,
         *,
         id: str | None,  # noqa: A002 - the word of every record
-        resume: bool,
+        before: Sequence[Attempt] | None,
         ceiling: Ceiling | Dollars | None,
         extract: Extract | None,
         verifier_spec: Any,
@@ -132,6 +137,8 @@ class Solver(Generic[Client]):
         response_format: ResponseFormat | None,
         max_steps: int,
         on_attempt: OnAttempt | None,
+        where: Where | None = None,
+        grade: Grade | None = None,
     ) -> Solve[Client]:
         _check_count(max_steps, "max_steps")
         _check_format(response_format)
@@ -141,13 +148,10 @@ class Solver(Generic[Client]):
         toolbox = read_tools(tools, coroutines=self._awaits)
         if agent is not None:
             check_agent(agent, coroutines=self._awaits, tools=toolbox, response_format=response_format)
-        if resume and self.account is None:
-            raise BadInput("resume=True needs account=: Account(..., name=, ledger=) knows what was spent before")
-        before = attempts_of(self.recorder, id, self.arms) if resume else ()
         limit = self.ceiling if ceiling is None else Ceiling.of(ceiling)
         name = str(id) if id else self._name(question)
         if self.account is not None:
-            account = self.account.child(_child_name(name, resume=resume), limit)
+            account = self.account.child(_child_name(name, again=before is not None), limit)
         elif limit is not None:
             account = Account(limit, name=_printable(name))
         else:
@@ -175,8 +179,22 @@ class Solver(Generic[Client]):
             {key: govern_with(client, meters[key]) for key, client in self.clients.items()},
             self.retries.settings(lambda: account.seconds_left),
             on_attempt,
-            before,
+            tuple(before or ()),
+            where or Where(name),
+            grade,
         )
+
+    def _before(self, question_id: str | None, *, resume: bool) -> tuple[Attempt, ...] | None:
+        """The attempts to go on from; None if the question is new."""
+        if not resume:
+            return None
+        if self.account is None:
+            raise BadInput("resume=True needs account=: Account(..., name=, ledger=) knows what was spent before")
+        return attempts_of(self.recorder, question_id, self.arms)
+
+    def _run(self, solve: Solve[Client]) -> Any:
+        """The episode, performed to its end: its outcome, or what is awaited for it."""
+        raise NotImplementedError
 
     def _name(self, question: Asked) -> str:
         """A name for a question that was given none; in a recording, one that no other question has."""
@@ -270,8 +288,8 @@ class Solver(Generic[Client]):
         if self.recorder is not None:
             self.recorder.write(
                 attempt,
-                Where(solve.question.id),
-                correct=attempt.verified,
+                solve.where,
+                correct=attempt.verified if solve.grade is None else solve.grade(attempt.answer),
                 started_at=round(started, 3),
                 price_date=self.price_date(attempt.arm),
                 more={"agent": True} if solve.question.agent else None,
@@ -343,10 +361,10 @@ def _printable(name: str) -> str:
     return plain or "question"
 
 
-def _child_name(question_id: str, *, resume: bool) -> str:
+def _child_name(question_id: str, *, again: bool) -> str:
     """A question's name among the children of an account: one of its own, or the one to go on with."""
     plain = _printable(question_id)
-    if not resume:
+    if not again:
         return f"{plain} #{secrets.token_hex(6)}"
     return plain if plain == question_id else f"{plain} #{hashlib.sha256(question_id.encode()).hexdigest()[:12]}"
 

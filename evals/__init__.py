@@ -17,6 +17,7 @@ from thinkcap.evals.regret import Regret, best_in_hindsight, dual_bound, oracle_
 from thinkcap.evals.replay import replay, sweep
 from thinkcap.evals.results import Replay, Summary
 from thinkcap.evals.rows import RowsOf, write_rows
+from thinkcap.evals.shared import SharedReplay, replay_shared
 from thinkcap.evals.statistics import Interval, Resamples, bootstrap_mean, paired_difference
 from thinkcap.evals.verified import PERFECT, evaluate_verified, perfectly_verified
 from thinkcap.evals.writing import write_recording
@@ -37,6 +38,7 @@ __all__ = [
     "Replay",
     "Resamples",
     "RowsOf",
+    "SharedReplay",
     "Summary",
     "accuracy_at",
     "aiq",
@@ -60,6 +62,7 @@ __all__ = [
     "plant",
     "regret",
     "replay",
+    "replay_shared",
     "sweep",
     "usd_at",
     "write_recording",

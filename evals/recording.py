@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from thinkcap.evals.columns import Columns, any_inside, codes, count_of
 from thinkcap.evals.reading import Table, read_table
@@ -47,6 +47,10 @@ _FINISH: dict[str, Finish] = {
     "content_filter": "refused",
 }
 _NO_DIAL = (None, "none", "default")
+_OF_ATTEMPTS = (
+    *("question", "arm", "attempt", "correct", "verified", "answer", "input_tokens", "cached_tokens"),
+    *("cache_write_tokens", "output_tokens", "cost_nusd", "latency_s", "finish", "cap", "calls"),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,6 +140,28 @@ class Recording:
         inside = self.arm[first:last]
         low, high = np.searchsorted(inside, np.int32(arm)), np.searchsorted(inside, np.int32(arm), side="right")
         return slice(first + int(low), first + int(high))
+
+    def only(self, questions: ArrayLike) -> Recording:
+        """The same attempts at some of the questions: to fit on these, and to judge on the others.
+
+        Args:
+            questions: indices, or one truth value a question; the order of the file is kept.
+
+        Raises:
+            BadInput: if there is none.
+        """
+        wanted = np.asarray(questions)
+        places = np.unique(np.arange(len(self.questions))[wanted]) if wanted.size else wanted
+        if not len(places):
+            raise BadInput(f"none of the questions of {self.source} is left")
+        rows = np.flatnonzero(np.isin(self.question, places))
+        few = {name: getattr(self, name)[rows] for name in _OF_ATTEMPTS}
+        few |= {name: getattr(self, name)[places] for name in ("question_dataset", "comparable", "verifiable", "agent")}
+        for name in ("questions", "groups", "answers"):
+            values = getattr(self, name)
+            few[name] = tuple(values[place] for place in places.tolist())
+        few["question"] = np.searchsorted(places, few["question"]).astype(np.int32)
+        return replace(self, **few)
 
     def repriced(
         self, cost_of: Callable[[Arm], Callable[[Usage], int]], note: str, *, price_date: str | None = None

@@ -16,7 +16,7 @@ from thinkcap.policies.policy import Policy
 from thinkcap.policies.share import fair_share
 from thinkcap.policies.values import Arm, Attempt, Call, Outcome, Question, Reason, Room, State, Stop
 
-__all__ = ["drive", "drive_async", "episode"]
+__all__ = ["drive", "drive_async", "ended", "episode", "next_move"]
 
 Effect = TypeVar("Effect")
 Answer = TypeVar("Answer")
@@ -40,13 +40,18 @@ def episode(
         before: attempts that were made already: the episode goes on from there.
     """
     state = State(question, tuple(arms), tuple(before), room())
-    while isinstance(move := _move(policy, state), Call):
+    while isinstance(move := next_move(policy, state), Call):
         attempt = yield move
         state = replace(state.after(attempt), room=room())
-    return Outcome(question.id, move.answer, move.reason, state.attempts, _agreement(state, move.answer))
+    return ended(state, move)
 
 
-def _move(policy: Policy, state: State) -> Call | Stop:
+def ended(state: State, stop: Stop) -> Outcome:
+    """What an episode comes to that stops in this state."""
+    return Outcome(state.question.id, stop.answer, stop.reason, state.attempts, _agreement(state, stop.answer))
+
+
+def next_move(policy: Policy, state: State) -> Call | Stop:
     """The next move: what holds for every policy first, then the policy's, within what the ceiling leaves."""
     if state.verified is not None:
         return Stop(Reason.VERIFIED, state.verified.answer)

@@ -1,0 +1,234 @@
+"""Many questions under one budget: which attempts to begin now, and what came of those that ended.
+
+:class:`Rounds` is what both controllers share; they differ in how they run several attempts at once. What is bought
+next is decided by :class:`thinkcap.policies.budgets.Batch`, and the budget is an account that every question draws on:
+its ceiling holds whatever the curve says.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic
+
+from thinkcap.controller.asking import Asking, check_concurrency, levels_for, open_budget, read_asking, read_item
+from thinkcap.controller.ceiling import Ceiling
+from thinkcap.controller.effects import Asked
+from thinkcap.controller.expecting import ExpectedSoFar
+from thinkcap.controller.govern import Client
+from thinkcap.controller.resuming import read_all_attempts, resumable
+from thinkcap.controller.solving import Solver
+from thinkcap.policies import (
+    Attempt,
+    BadInput,
+    CeilingReached,
+    Dollars,
+    Fixed,
+    Item,
+    Outcome,
+    ProviderFailed,
+    Question,
+    Reason,
+    State,
+)
+from thinkcap.policies.money import NANO
+
+if TYPE_CHECKING:
+    from thinkcap.policies.budgets import Certificate, Turn
+    from thinkcap.policies.curves import Curve
+
+__all__ = ["Many", "OnProgress", "Rounds"]
+
+OnProgress = Callable[[int, int], None]
+"""Told of nano-dollars spent, and questions that have an answer."""
+
+_FAILURES = 5
+"""Attempts that fail one after another, with none succeeding, before the batch is given up."""
+
+_FAILURES_LATER = 25
+"""The same once some have succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """What a batch came to.
+
+    Attributes:
+        outcomes: one a question, in the order given.
+        budget_nusd: nano-dollars there were for all of them.
+        spent_nusd: nano-dollars they cost, an earlier process's included.
+        certificate: how far the allocation can be from the best one, by the curve; None without a curve.
+        stopped: why it ended with money and questions left; None if it did not.
+        receipt: of the account they drew on.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    budget_nusd: int
+    spent_nusd: int
+    certificate: Certificate | None
+    stopped: str | None
+    receipt: Mapping[str, Any]
+
+
+class Rounds(Generic[Client]):
+    """One batch: says what to begin, and takes what came of it. Turns are begun by any thread, the rest is done by one.
+
+    Args:
+        solver: the controller.
+        questions: what to ask.
+        budget: dollars for all of them.
+        curve: says what more attempts are worth; None leaves it to the controller's policy.
+        asking: how they are asked.
+        concurrency: attempts in flight at most.
+        name: of the budget's account.
+        resume: go on from the attempts that the controller's recorder holds.
+        progress: told how far the batch is.
+    """
+
+    def __init__(
+        self,
+        solver: Solver[Client],
+        questions: Iterable[Asked | Item],
+        budget: Ceiling | Dollars,
+        curve: Curve | None,
+        asking: Asking,
+        concurrency: int,
+        name: str | None,
+        *,
+        resume: bool,
+        progress: OnProgress | None,
+    ) -> None:
+        from thinkcap.policies.budgets import Batch
+
+        self.concurrency = self._limit = check_concurrency(concurrency)
+        self._options = read_asking(solver, asking)
+        levels = levels_for(solver, curve)
+        self._items = [read_item(question, number) for number, question in enumerate(questions, start=1)]
+        if not self._items:
+            raise BadInput("there is no question to answer")
+        counts = Counter(name for name, _, _ in self._items)
+        if twice := next((question for (_, question), count in counts.items() if count > 1), None):
+            raise BadInput(f"two questions have the id {twice!r}; give one of them another")
+        held = read_all_attempts(resumable(solver.recorder), counts, solver.arms) if resume else {}
+        self.account = open_budget(solver, budget, name, resume=resume)
+        self._solver: Solver[Client] = copy.copy(solver)
+        self._solver.account = self.account
+        self._solver._expected = ExpectedSoFar(Fixed())  # a turn is no whole question: nothing is expected of it
+        states = [State(self._question(name[1], own), solver.arms, held.get(name, ())) for name, _, own in self._items]
+        self._batch = Batch(levels, states, self._money / NANO)
+        self._is_certified = curve is not None
+        self._progress = progress
+        self._made: dict[int, list[Attempt]] = {}
+        self._in_a_row, self._succeeded = 0, False
+        self._first_error: BaseException | None = None
+        self._stopped: str | None = None
+
+    def _question(self, name: str, own: Mapping[str, Any]) -> Question:
+        asked = {**self._options, **own}
+        verifiable = asked["verifier_spec"] is not None
+        comparable = verifiable or asked["extract"] is not None or asked["response_format"] is not None
+        return Question(name, comparable=comparable, verifiable=verifiable)
+
+    def ready(self) -> list[Turn]:
+        """The attempts to begin beside those in flight."""
+        turns: list[Turn] = []
+        while self._stopped is None and self._batch.running < self._limit:
+            turn = self._batch.next(self._unspent / NANO)
+            if turn is None:
+                break
+            turns.append(turn)
+        return turns
+
+    def begin(self, turn: Turn) -> Callable[[], Any]:
+        """One attempt, opened: call what is returned to make it."""
+        state, (name, asked, own) = self._batch.states[turn.place], self._items[turn.place]
+        solver = copy.copy(self._solver)
+        solver.policy = turn.policy.capped(attempts=len(state.attempts) + 1)
+        made: list[Attempt] = []
+        self._made[turn.place] = made
+        options = {**self._options, **own}
+        told = options["on_attempt"]
+
+        def note(question: Question, attempt: Attempt) -> None:
+            made.append(attempt)
+            if told is not None:
+                told(question, attempt)
+
+        options["on_attempt"] = note
+        solve = solver._start(asked, id=name[1], before=state.attempts, agent=None, **options)
+        return lambda: solver._run(solve)
+
+    def ended(self, turn: Turn, outcome: Outcome | BaseException) -> None:
+        """What came of a turn.
+
+        Raises:
+            Exception: what it raised, unless it is for want of money or the provider's failure.
+        """
+        made = self._made.pop(turn.place, [])
+        state = self._batch.states[turn.place]
+        if made and made[-1].finish == "ceiling" and not made[-1].calls:
+            made = []  # refused before it was sent
+        failed = isinstance(outcome, ProviderFailed) or any(attempt.finish == "error" for attempt in made)
+        if self.account.closed is Reason.DEADLINE:
+            self._stop("its seconds are over", outcome)
+        elif isinstance(outcome, BaseException) and not isinstance(outcome, CeilingReached | ProviderFailed):
+            raise outcome
+        if not made and not failed and self._stopped is None:
+            broke = not isinstance(outcome, Outcome) or outcome.reason is Reason.CEILING
+            if broke and self._batch.running > 1:
+                self._batch.again(turn)  # what the others hold may come back: try again beside fewer
+                self._limit = max(1, min(self._limit, self._batch.running + 1) // 2)
+                return
+        for attempt in made:
+            state = state.after(attempt)
+        self._batch.took(turn, state)
+        if failed:
+            self._in_a_row += 1
+            if self._in_a_row >= (_FAILURES_LATER if self._succeeded else min(_FAILURES, len(self._items))):
+                error = made[-1].error if made else str(outcome)
+                self._stop(f"{self._in_a_row} attempts in a row failed: {error}", outcome)
+        elif made:
+            self._in_a_row, self._succeeded = 0, True
+        elif isinstance(outcome, BaseException):
+            self._first_error = self._first_error or outcome
+        if self._progress is not None:
+            self._progress(self.account.balance.money.spent, self._batch.answered)
+
+    def result(self) -> Many:
+        """What the batch came to.
+
+        Raises:
+            CeilingReached: if the budget does not pay for a single call.
+            ProviderFailed: if not one call got through.
+        """
+        got_through = any(a.calls or a.text is not None for state in self._batch.states for a in state.attempts)
+        if self._first_error is not None and not got_through:
+            raise self._first_error
+        outcomes = tuple(self._batch.outcome(place) for place in range(len(self._items)))
+        return Many(
+            outcomes,
+            self._money,
+            self.account.balance.money.spent,
+            self._batch.certificate() if self._is_certified else None,
+            self._stopped,
+            self.account.receipt(),
+        )
+
+    def _stop(self, why: str, outcome: object) -> None:
+        self._stopped = self._stopped or why
+        if isinstance(outcome, BaseException):
+            self._first_error = self._first_error or outcome
+
+    @property
+    def _money(self) -> int:
+        ceiling = self.account.ceiling
+        assert ceiling is not None
+        return ceiling.nano or 0
+
+    @property
+    def _unspent(self) -> int:
+        """Nano-dollars that are not spent, whoever holds them."""
+        free = self.account.available.nusd
+        return self.account.balance.money.reserved + (free or 0)
