@@ -13,7 +13,7 @@ import pytest
 from tests.test_cli import Run, run  # noqa: F401 - a fixture
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = ("replay.md", "evaluate.md", "laws.md")
+PAGES = ("replay.md", "evaluate.md", "laws.md", "plan.md")
 
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="the source is not here: the wheel is tested")
 

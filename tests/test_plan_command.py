@@ -47,6 +47,20 @@ def test_the_command_goes_before_the_file(run: Run, tmp_path: Path) -> None:
     assert plot.stat().st_size > 1_000
 
 
+def test_the_same_plan_is_the_same_picture(run: Run, tmp_path: Path) -> None:
+    """Drawn twice as SVG a plan is the same file, byte for byte; break-even demands stand in it as text."""
+    file = tmp_path / "plan.toml"
+    file.write_text(
+        'demand = "30_000/month"\ntarget = 0.5\n'
+        '[[option]]\nname = "a"\nfixed_usd_per_month = 1_461\npoints = [{ usd = 1e-6, accuracy = 0.6 }]\n'
+        '[[option]]\nname = "b"\npoints = [{ usd = 0.05, accuracy = 0.6 }]\n'
+    )
+    for name in ("one.svg", "two.svg"):
+        run("plan", file, "--plot", tmp_path / name)
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+    assert "<!-- 29,221 -->" in (tmp_path / "one.svg").read_text("utf-8")  # 1,461 / (0.05 - 1e-6)
+
+
 @pytest.mark.skipif(not PAGE.exists(), reason="the source is not here: the wheel is tested")
 def test_the_plan_of_the_page(run: Run, tmp_path: Path) -> None:
     """The page's plan gives the page's figures, each of them redone here by hand."""
@@ -73,6 +87,17 @@ def test_the_plan_of_the_page(run: Run, tmp_path: Path) -> None:
     assert (evens[own, api]["low"], evens[own, api]["high"]) == pytest.approx((1_461 / 0.01319, 2_922 / 0.006595))
     for figure in ("221,531", "98,450", "73,087", "110,766", "443,063"):
         assert figure in page
+    for row in found["totals"]:
+        demand = row["demand_per_month"]
+        assert row["usd_per_month"] == pytest.approx(
+            {
+                own: max(1_461, demand * seconds * 2 / 3_600 / 0.6),
+                api: demand * 0.006595,
+                opus: demand * 0.01999,
+                gpt: demand * 0.01484,
+            }
+        )
+    assert [row["demand_per_month"] for row in found["totals"]] == pytest.approx([3e3, 3e4, 3e5, 3e6, 3e7])
     shown = {f"{each:,.0f}" for pair in found["pairs"] for each in pair["break_even_per_month"]}
     assert shown == {"221,531", "98,450", "73,087"}
     cheapest = {(*case["options"], case["change"]): case["cheapest"] for case in found["cases"]}

@@ -23,6 +23,7 @@ def draw(plan: Plan, path: str) -> None:
     if not able:
         raise BadInput("no option reaches the target, so there is nothing to draw: lower --target or add points")
     try:
+        from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError:
         raise BadInput("drawing a plan needs matplotlib: pip install 'thinkcap[evals]'") from None
@@ -60,6 +61,7 @@ def draw(plan: Plan, path: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=9)
     try:
-        figure.savefig(path, dpi=150)
+        with rc_context({"svg.hashsalt": "thinkcap"}):  # with no date in it either, the same plan is the same file
+            figure.savefig(path, dpi=150, metadata={"Date": None} if path.endswith(".svg") else None)
     except (OSError, ValueError) as error:
         raise BadInput(f"cannot write the plot {path}: {error}; name a .png, .svg or .pdf file") from None

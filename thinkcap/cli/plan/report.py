@@ -21,6 +21,12 @@ def show(found: Plan) -> None:
     timed = any(way.effort is not None and way.effort.seconds is not None for way in found.ways)
     columns = ["option", "$ / question", "$ / month", "95 % interval", *(["seconds"] if timed else []), "how"]
     table("", columns, [_row(way, timed=timed) for way in found.ways], words=("how",))
+    if found.cheapest is not None:
+        table(
+            "",
+            ["$ / month at", *(f"{demand:,.0f}" if demand >= 10 else f"{demand:.3g}" for demand in _demands(found))],
+            _totals(found),
+        )
     if found.pairs:
         columns = ["same cost", "questions / month", "with one figure off", "or at an accuracy of"]
         table("", columns, [_pair(pair) for pair in found.pairs])
@@ -34,6 +40,19 @@ def show(found: Plan) -> None:
         table("", columns, rows, caption, words=("is cheapest", "cheapest by demand", "out of reach"))
     best = found.cheapest
     typer.echo("no option reaches the target" if best is None else f"cheapest: {best.option.name}")
+
+
+def _demands(found: Plan) -> list[float]:
+    """Demands by decades around the plan's own."""
+    return [found.demand * 10.0**decade for decade in (-2, -1, 0, 1, 2)]
+
+
+def _totals(found: Plan) -> list[list[str]]:
+    return [
+        [escape(way.option.name), *(_usd(way.total.usd(demand)) for demand in _demands(found))]
+        for way in found.ways
+        if way.total is not None
+    ]
 
 
 def notes_of(found: Plan) -> list[str]:
@@ -112,6 +131,15 @@ def as_data(found: Plan) -> dict[str, Any]:
         "max_seconds": found.max_seconds,
         **_answer(found),
         "options": [_way_data(way) for way in found.ways],
+        "totals": [
+            {
+                "demand_per_month": demand,
+                "usd_per_month": {
+                    way.option.name: way.total.usd(demand) for way in found.ways if way.total is not None
+                },
+            }
+            for demand in _demands(found)
+        ],
         "pairs": [
             {
                 "one": pair.one,
