@@ -76,10 +76,10 @@ def main() -> None:
         if not rows:
             print(f"{100 * target:g} % | - | - | - | - | {refused[target]} of {asked.splits}")
             continue
-        right, planned, spent, inside = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+        scores, planned, spent, held = np.array(rows, dtype=float).T
         print(
-            f"{100 * target:g} % | {100 * right.mean():.2f} % ({100 * right.std():.2f}) | {planned.mean():.3g} | "
-            f"{spent.mean():.3g} | {int(inside.sum())} of {len(rows)} | {refused[target]} of {asked.splits}"
+            f"{100 * target:g} % | {100 * scores.mean():.2f} % ({100 * scores.std():.2f}) | {planned.mean():.3g} | "
+            f"{spent.mean():.3g} | {int(held.sum())} of {len(rows)} | {refused[target]} of {asked.splits}"
         )
 
 
