@@ -8,7 +8,7 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from thinkcap.evals.menu import Candidate
 from thinkcap.evals.results import Replay
 from thinkcap.policies.errors import BadInput
 
-__all__ = ["Crossfit", "Menu", "chosen", "crossfit", "crossfit_fitted", "graded_by_all", "prices"]
+__all__ = ["Crossfit", "Menu", "chosen", "crossfit", "crossfit_fitted", "dealt", "graded_by_all", "prices"]
 
 Floats = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ class Crossfit:
         worths: dollars that a right answer is worth, rising.  (prices,)
         accuracy, usd, output_tokens, attempts: means over repeats.  (prices, questions) each
         folds: the fold that each question was held back in, in the first repeat.  (questions,)
-        levels: how often each class was chosen, over all folds.  (prices, classes)
+        levels: how often each class was chosen, over all folds; a mix counts for both by its share.  (prices, classes)
         optimism: by how much what was chosen came to more accuracy, and to more dollars, on the questions that chose it
             than on those held back; means over all folds.  (2, prices)
     """
@@ -42,7 +42,7 @@ class Crossfit:
     output_tokens: Floats
     attempts: Floats
     folds: NDArray[np.int64]
-    levels: NDArray[np.int64]
+    levels: NDArray[np.int64] | Floats
     optimism: Floats
 
 
@@ -142,32 +142,43 @@ def crossfit_fitted(
     Raises:
         BadInput: if there are fewer questions than folds, or options outside their range.
     """
-    if not 2 <= folds <= questions or repeats < 1:
-        raise BadInput(f"evaluating needs at least 2 folds, at most one a question ({questions}), and 1 repeat")
     rates = np.asarray(worths, dtype=np.float64)
     means = np.zeros((4, len(rates), questions))
     counted = np.zeros((len(rates), classes), dtype=np.int64)
     optimism = np.zeros((2, len(rates)))
-    luck = np.random.default_rng(seed)
     first: NDArray[np.int64] = np.zeros(questions, dtype=np.int64)
-    for repeat in range(repeats):
-        dealt = luck.permutation(questions) % folds
-        if repeat == 0:
-            first = dealt.astype(np.int64)
-        for fold in range(folds):
-            seen, held = np.flatnonzero(dealt != fold), np.flatnonzero(dealt == fold)
-            menu = menu_of(seen)
-            accuracy, usd = menu.figures[0][:, seen], menu.figures[1][:, seen]
-            for place, worth in enumerate(rates.tolist()):
-                take = chosen(menu.levels, accuracy, usd, worth)
-                counted[place, menu.levels[take]] += 1
-                for gap, source in zip(optimism, menu.figures[:2], strict=True):
-                    gap[place] += source[take, seen].mean() - source[take, held].mean()
-                means[:, place, held] += menu.figures[:, take, held]
-        if progress is not None:
-            progress(repeat + 1, repeats)
+    for done, (seen, held) in enumerate(dealt(questions, folds=folds, repeats=repeats, seed=seed)):
+        if done < folds:
+            first[held] = done
+        menu = menu_of(seen)
+        accuracy, usd = menu.figures[0][:, seen], menu.figures[1][:, seen]
+        for place, worth in enumerate(rates.tolist()):
+            take = chosen(menu.levels, accuracy, usd, worth)
+            counted[place, menu.levels[take]] += 1
+            for gap, source in zip(optimism, menu.figures[:2], strict=True):
+                gap[place] += source[take, seen].mean() - source[take, held].mean()
+            means[:, place, held] += menu.figures[:, take, held]
+        if progress is not None and (done + 1) % folds == 0:
+            progress((done + 1) // folds, repeats)
     right, spent, written, asked = means / repeats
     return Crossfit(rates, right, spent, written, asked, first, counted, optimism / (folds * repeats))
+
+
+def dealt(
+    questions: int, *, folds: int, repeats: int, seed: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """The questions that choose, and those held back: fold by fold, repeat by repeat.
+
+    Raises:
+        BadInput: if there are fewer questions than folds, or options outside their range.
+    """
+    if not 2 <= folds <= questions or repeats < 1:
+        raise BadInput(f"evaluating needs at least 2 folds, at most one a question ({questions}), and 1 repeat")
+    luck = np.random.default_rng(seed)
+    for _ in range(repeats):
+        fold_of = luck.permutation(questions) % folds
+        for fold in range(folds):
+            yield np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
 
 
 def graded_by_all(replays: Sequence[Replay], source: str, least: int) -> list[Replay]:

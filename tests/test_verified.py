@@ -25,6 +25,8 @@ from thinkcap.evals import (
     perfectly_verified,
     replay,
 )
+from thinkcap.evals.crossfit import Crossfit, Menu
+from thinkcap.evals.mixing import crossfit_mixed, mixed
 from thinkcap.evals.verified import by_cost, by_index, chain_of, chains, draws_of, exact_replay, oracle, walked
 from thinkcap.policies import (
     Arm,
@@ -306,10 +308,44 @@ def test_choosing_gains_what_was_planted(tmp_path: Path) -> None:
     assert result.best.usd_ratio.high < 0.05
     gains = dict(result.best.gains)
     assert abs(gains[1 / 8].mean) < 0.005
+    assert all(each.accuracy_gain.mean == each.accuracy_gain.mean for each in result.matches)  # none is missing
     matches = {each.policy: each for each in result.matches}
     assert matches["cheapest first:2"].accuracy_gain.mean == pytest.approx(0, abs=0.02)
     assert result.oracle is not None
     assert all(each.oracle >= -1e-12 for each in result.regrets)
+
+
+def test_a_budget_is_met_by_neighbours_on_the_hull() -> None:
+    """Half way in cost between two corners each has half; below all the cheapest is taken, beyond all the dearest."""
+    accuracy, usd = np.array([0.2, 0.3, 0.6, 0.5]), np.array([1.0, 2.0, 3.0, 4.0])
+    places, share, price = mixed(accuracy, usd, np.array([0.5, 1.0, 2.0, 3.0, 9.0]))
+    taken = share * usd[places[0]] + (1 - share) * usd[places[1]]
+    np.testing.assert_allclose(taken, [1, 1, 2, 3, 3])
+    np.testing.assert_allclose((share * accuracy[places[0]] + (1 - share) * accuracy[places[1]])[2], 0.4)
+    np.testing.assert_allclose(price, [0, 0, 5, 5, np.inf])
+    assert mixed(accuracy[:1], usd[:1], np.array([0.5, 2.0]))[0].tolist() == [[0, 0], [0, 0]]
+
+
+def test_a_mix_on_questions_it_was_not_fitted_on() -> None:
+    """Whatever a question comes to, how it is answered in its own fold does not change; a menu of one is what it is."""
+    luck = np.random.default_rng(4)
+    figures = luck.random((4, 5, 12))
+    levels = np.array([0, 0, 1, 2, 2])
+    budgets, worths = np.linspace(0.3, 0.7, 5), np.array([0.1, 10.0])
+
+    def measured(given: np.ndarray) -> Crossfit:
+        menu = Menu(levels, given)
+        return crossfit_mixed(lambda _seen: menu, 12, budgets, worths, classes=3, folds=4, repeats=1, seed=1)
+
+    before = measured(figures)
+    np.testing.assert_allclose(before.levels.sum(axis=1), 4)
+    for question in range(12):
+        other = figures.copy()
+        other[0, :, question] = luck.random(5)
+        np.testing.assert_allclose(measured(other).usd[:, question], before.usd[:, question])
+    one = Menu(levels[:1], figures[:, :1])
+    found = crossfit_mixed(lambda _seen: one, 12, budgets, worths, classes=1, folds=3, repeats=2)
+    np.testing.assert_allclose(found.accuracy, np.tile(figures[0, 0], (5, 1)))
 
 
 # ---- what is read

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from thinkcap.evals.crossfit import Crossfit, crossfit_fitted, prices
+from thinkcap.evals.crossfit import Crossfit, Menu, crossfit_fitted, prices
 from thinkcap.evals.evaluating import regret_places
 from thinkcap.evals.evaluation import Evaluation, beside, ours_of
+from thinkcap.evals.mixing import crossfit_mixed
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.regret import Regret, best_in_hindsight, oracle_value
 from thinkcap.evals.results import Replay
@@ -20,6 +22,8 @@ from thinkcap.evals.verified.tries import Draws, draws_of
 
 __all__ = ["evaluate_verified"]
 
+_BUDGETS = 80
+_LEAST = 1e-9  # dollars
 _CHEAPEST = (2, 3, 5, 8)
 _TIMES = (3, 5, 8, 15, 40)
 
@@ -36,9 +40,10 @@ def evaluate_verified(
 ) -> Evaluation:
     """What chains come to where correctness is used as a perfect verifier, on questions they were not fitted on.
 
-    In each fold, orders of the arms are fitted on the training questions; at each price the chain with the highest
-    value there is taken, of the simplest class within one standard error, and measured on the fold. All figures are
-    exact over the orders in which an arm's attempts may come.
+    In each fold, orders of the arms are fitted on the training questions. A mean budget is met by mixing neighbours on
+    the hull that the chains have there, and measured on the fold. For the regrets the chain with the highest value at a
+    price is taken, of the simplest class within one standard error. All figures are exact over the orders in which an
+    arm's attempts may come.
 
     Args:
         recording: the attempts, every question asked with every arm (``load_recording(..., intersect=True)``); load it
@@ -62,16 +67,16 @@ def evaluate_verified(
     everyone = np.arange(len(judged.questions))
     others = [exact_replay(judged, draws, steps, name) for name, steps in _baselines(draws)]
     fixed = others[: len(draws)]
-    found = crossfit_fitted(
-        lambda seen: chains(draws, seen)[1],
-        len(everyone),
-        prices(np.array([each.usd for each in others])),
-        classes=CLASSES,
-        folds=folds,
-        repeats=repeats,
-        seed=seed,
-        progress=told("choosing"),
-    )
+    usd = np.array([each.usd for each in others])
+    worths, means = prices(usd), usd.mean(axis=1)
+    fitting = {"classes": CLASSES, "folds": folds, "repeats": repeats, "seed": seed}
+
+    def menu_of(seen: NDArray[np.int64]) -> Menu:
+        return chains(draws, seen)[1]
+
+    priced = crossfit_fitted(menu_of, len(everyone), worths, progress=told("choosing"), **fitting)
+    budgets = np.geomspace(max(0.8 * means.min(), _LEAST), max(means.max(), _LEAST), _BUDGETS)
+    found = crossfit_mixed(menu_of, len(everyone), budgets, worths, progress=told("mixing"), **fitting)
     ours = ours_of(others[0], found)
     best = max(range(len(fixed)), key=lambda place: (fixed[place].accuracy.mean(), -fixed[place].usd.mean()))
     matches, against = beside(others, ours, best=best, replicates=replicates, seed=seed, progress=told("comparing"))
@@ -81,7 +86,7 @@ def evaluate_verified(
         tuple(ours),
         found,
         matches,
-        tuple(_regrets(found, fixed, known)),
+        tuple(_regrets(priced, fixed, known)),
         len(everyone),
         judged.notes,
         against,

@@ -90,7 +90,8 @@ def _show_best(best: Best, under: str) -> None:
 
 def _classes(result: Evaluation, place: int) -> str:
     counted = result.crossfit.levels[place]
-    return ", ".join(f"{level}: {100 * count / counted.sum():.0f} %" for level, count in enumerate(counted) if count)
+    shares = enumerate((counted / counted.sum()).tolist())
+    return ", ".join(f"{level}: {100 * share:.0f} %" for level, share in shares if share >= 0.005)
 
 
 def _ends(gain: Interval) -> str:
