@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from thinkcap.evals.ablation import Added
 from thinkcap.evals.choosing import fit_curve
 from thinkcap.evals.comparison import Field, Match
 from thinkcap.evals.evaluating import evaluate
@@ -24,6 +25,7 @@ from thinkcap.evals.writing import write_recording
 
 __all__ = [
     "PERFECT",
+    "Added",
     "Best",
     "DamagedRecording",
     "Evaluation",

@@ -18,7 +18,7 @@ from thinkcap.evals.menu import Candidate
 from thinkcap.evals.results import Replay
 from thinkcap.policies.errors import BadInput
 
-__all__ = ["Crossfit", "Menu", "chosen", "crossfit", "crossfit_fitted", "dealt", "graded_by_all", "prices"]
+__all__ = ["Crossfit", "Menu", "chosen", "crossfit", "crossfit_fitted", "dealt", "graded_by_all", "menu_of", "prices"]
 
 Floats = NDArray[np.float64]
 
@@ -57,6 +57,13 @@ class Menu:
 
     levels: NDArray[np.int64]
     figures: Floats
+
+
+def menu_of(levels: Sequence[int], replays: Sequence[Replay]) -> Menu:
+    """A menu of replays, each of a class."""
+    columns = ("accuracy", "usd", "output_tokens", "attempts")
+    figures = np.array([[getattr(each, name) for each in replays] for name in columns])
+    return Menu(np.array(levels, dtype=np.int64), figures)
 
 
 def chosen(levels: NDArray[np.int64], accuracy: Floats, usd: Floats, worth: float) -> int:
@@ -104,13 +111,11 @@ def crossfit(
     Raises:
         BadInput: if there are fewer questions than folds, or options outside their range.
     """
-    columns = ("accuracy", "usd", "output_tokens", "attempts")
-    figures = np.array([[getattr(each, name) for each in replays] for name in columns])  # (4, candidates, questions)
-    menu = Menu(np.array([each.level for each in candidates], dtype=np.int64), figures)
+    menu = menu_of([each.level for each in candidates], replays)
     return crossfit_fitted(
         lambda _seen: menu,
-        figures.shape[2],
-        prices(figures[1]) if worths is None else worths,
+        menu.figures.shape[2],
+        prices(menu.figures[1]) if worths is None else worths,
         classes=int(menu.levels.max()) + 1,
         folds=folds,
         repeats=repeats,

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from thinkcap.evals.crossfit import Crossfit, crossfit, graded_by_all
-from thinkcap.evals.evaluation import Evaluation, beside, ours_of
+from thinkcap.evals.ablation import Added, ablated, up_to
+from thinkcap.evals.crossfit import Crossfit, Menu, crossfit, crossfit_fitted, graded_by_all, menu_of, prices
+from thinkcap.evals.evaluation import Evaluation, beside
 from thinkcap.evals.menu import menu
+from thinkcap.evals.ours import ours_of
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.regret import Regret, regret
 from thinkcap.evals.replay import sweep
 from thinkcap.evals.results import Replay
 from thinkcap.policies.cascade import Cascade
 from thinkcap.policies.policy import Policy
+from thinkcap.policies.rules import Vote
 from thinkcap.policies.spec import parse_policy
 
 __all__ = ["baselines", "evaluate", "regret_places"]
@@ -29,6 +34,14 @@ _RULES = (
 )
 _WINDOWS = (3, 5)
 _VOTES = (3, 5, 8, 15, 40)
+_CLASSES = (
+    "one call at one arm",
+    "votes of a fixed size",
+    "first to lead by k",
+    "arms in turn, with vote weights",
+    "short attempts count less, dear questions need a smaller lead",
+)
+_WITH_VOTES = (0, 2, 3, 4)  # the menu's classes, where votes of a fixed size are a class of their own
 _PRICES = 25
 
 
@@ -63,6 +76,7 @@ def evaluate(
     permutations: int = 100,
     replicates: int = 2000,
     seed: int = 0,
+    ablation: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Evaluation:
     """Choose policies from the menu by cross-fitting, and hold them against every baseline.
@@ -74,6 +88,7 @@ def evaluate(
         permutations: orders of each question.
         replicates: samples of questions, for the intervals.
         seed: of orders, folds and samples.
+        ablation: also say what each class of policy added, with votes of a fixed size as a class of their own.
         progress: told what is done, how much of it, and of how much.
 
     Raises:
@@ -93,6 +108,13 @@ def evaluate(
     found = crossfit(candidates, menu_replays, folds=folds, repeats=repeats, seed=seed, progress=told("choosing"))
     ours = ours_of(others[0], found)
     matches, _ = beside(others, ours, replicates=replicates, seed=seed, progress=told("comparing"))
+    added: tuple[Added, ...] = ()
+    if ablation:
+        levels = [_WITH_VOTES[one.level] for one in candidates]
+        votes = [each for each, (_, policy) in zip(others, theirs, strict=True) if isinstance(policy, Vote)]
+        whole = menu_of([*levels, *([1] * len(votes))], [*menu_replays, *votes])
+        cheapest = min(others[: len(labels)], key=lambda each: float(each.usd.mean()))
+        added = _added(whole, cheapest, told("leaving out"), folds, repeats, replicates, seed)
     fixed = [each for each, (_, policy) in zip(others, theirs, strict=True) if each.policy.startswith("fixed ")]
     return Evaluation(
         tuple(others),
@@ -102,7 +124,33 @@ def evaluate(
         tuple(_regrets(found, fixed)),
         len(others[0].questions),
         tuple(_notes(recording, labels, replays)),
+        added=added,
     )
+
+
+def _always(menu: Menu) -> Callable[[NDArray[np.int64]], Menu]:
+    return lambda _seen: menu
+
+
+def _added(
+    whole: Menu,
+    cheapest: Replay,
+    progress: Callable[[int, int], None] | None,
+    folds: int,
+    repeats: int,
+    replicates: int,
+    seed: int,
+) -> tuple[Added, ...]:
+    worths, questions = prices(whole.figures[1]), whole.figures.shape[2]
+    found = []
+    for level, name in enumerate(_CLASSES):
+        if level in whole.levels:
+            part = up_to(whole, level)
+            fit = partial(crossfit_fitted, _always(part), questions, worths, classes=len(_CLASSES))
+            found.append((name, fit(folds=folds, repeats=repeats, seed=seed)))
+        if progress is not None:
+            progress(level + 1, len(_CLASSES))
+    return ablated(found, cheapest, replicates=replicates, seed=seed)
 
 
 def _regrets(found: Crossfit, fixed: Sequence[Replay]) -> list[Regret]:

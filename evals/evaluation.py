@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from thinkcap.evals.ablation import Added
 from thinkcap.evals.comparison import Field, Match
 from thinkcap.evals.crossfit import Crossfit
 from thinkcap.evals.regret import Regret
 from thinkcap.evals.results import Replay
 from thinkcap.evals.statistics import Interval
 
-__all__ = ["OURS", "Best", "Evaluation", "beside", "ours_of"]
-
-OURS = "thinkcap"
+__all__ = ["Best", "Evaluation", "beside"]
 
 _PARTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
@@ -52,6 +51,7 @@ class Evaluation:
         best: ours against the best single arm, where a verifier decides; else None.
         oracle: who knows every recorded attempt, where a verifier decides; else None.
         verifier: what the verifier is, in words; None where there is none.
+        added: what each class of policy added; empty where that was not asked for.
     """
 
     baselines: tuple[Replay, ...]
@@ -64,29 +64,7 @@ class Evaluation:
     best: Best | None = None
     oracle: Replay | None = None
     verifier: str | None = None
-
-
-def ours_of(like: Replay, found: Crossfit) -> list[Replay]:
-    """What was chosen, price by price.
-
-    Args:
-        like: a replay of the same questions.
-        found: how it was chosen.
-    """
-    return [
-        replace(
-            like,
-            policy=OURS,
-            arms=(f"worth ${worth:.3g}",),
-            accuracy=found.accuracy[place],
-            usd=found.usd[place],
-            usd_by_arm=found.usd[place][:, None],
-            output_tokens=found.output_tokens[place],
-            attempts=found.attempts[place],
-            notes=(),
-        )
-        for place, worth in enumerate(found.worths.tolist())
-    ]
+    added: tuple[Added, ...] = ()
 
 
 def beside(

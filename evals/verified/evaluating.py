@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from thinkcap.evals.ablation import Added, ablated, up_to
 from thinkcap.evals.crossfit import Crossfit, Menu, crossfit_fitted, prices
 from thinkcap.evals.evaluating import regret_places
-from thinkcap.evals.evaluation import Evaluation, beside, ours_of
+from thinkcap.evals.evaluation import Evaluation, beside
 from thinkcap.evals.mixing import crossfit_mixed
+from thinkcap.evals.ours import ours_of
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.regret import Regret, best_in_hindsight, oracle_value
 from thinkcap.evals.results import Replay
 from thinkcap.evals.verified.exactly import exact_replay, oracle
-from thinkcap.evals.verified.menu import CLASSES, Steps, chains
+from thinkcap.evals.verified.menu import CLASSES, NAMES, Steps, chains
 from thinkcap.evals.verified.orders import by_cost
 from thinkcap.evals.verified.perfect import PERFECT, perfectly_verified
 from thinkcap.evals.verified.tries import Draws, draws_of
 
 __all__ = ["evaluate_verified"]
+
+MenuOf = Callable[[NDArray[np.int64]], Menu]
+"""A menu fitted on some questions."""
 
 _BUDGETS = 80
 _LEAST = 1e-9  # dollars
@@ -36,6 +42,7 @@ def evaluate_verified(
     repeats: int = 20,
     replicates: int = 2000,
     seed: int = 0,
+    ablation: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Evaluation:
     """What chains come to where correctness is used as a perfect verifier, on questions they were not fitted on.
@@ -52,6 +59,7 @@ def evaluate_verified(
         folds, repeats: parts of the questions, and how often they are dealt anew.
         replicates: samples of questions, for the intervals.
         seed: of folds and samples.
+        ablation: also say what each class of policy added.
         progress: told what is done, how much of it, and of how much.
 
     Raises:
@@ -64,34 +72,61 @@ def evaluate_verified(
     judged = perfectly_verified(recording)
     labels = [arm.label for arm in recording.arms] if arms is None else [recording.find_arm(a).label for a in arms]
     draws = draws_of(judged, labels)
-    everyone = np.arange(len(judged.questions))
+    questions = len(judged.questions)
     others = [exact_replay(judged, draws, steps, name) for name, steps in _baselines(draws)]
     fixed = others[: len(draws)]
     usd = np.array([each.usd for each in others])
     worths, means = prices(usd), usd.mean(axis=1)
-    fitting = {"classes": CLASSES, "folds": folds, "repeats": repeats, "seed": seed}
+    budgets = np.geomspace(max(0.8 * means.min(), _LEAST), max(means.max(), _LEAST), _BUDGETS)
 
     def menu_of(seen: NDArray[np.int64]) -> Menu:
         return chains(draws, seen)[1]
 
-    priced = crossfit_fitted(menu_of, len(everyone), worths, progress=told("choosing"), **fitting)
-    budgets = np.geomspace(max(0.8 * means.min(), _LEAST), max(means.max(), _LEAST), _BUDGETS)
-    found = crossfit_mixed(menu_of, len(everyone), budgets, worths, progress=told("mixing"), **fitting)
+    def mix(menu: MenuOf, progress: Callable[[int, int], None] | None = None) -> Crossfit:
+        return crossfit_mixed(
+            menu,
+            questions,
+            budgets,
+            worths,
+            classes=CLASSES,
+            folds=folds,
+            repeats=repeats,
+            seed=seed,
+            progress=progress,
+        )
+
+    priced = crossfit_fitted(
+        menu_of,
+        questions,
+        worths,
+        classes=CLASSES,
+        folds=folds,
+        repeats=repeats,
+        seed=seed,
+        progress=told("choosing"),
+    )
+    found = mix(menu_of, told("mixing"))
     ours = ours_of(others[0], found)
     best = max(range(len(fixed)), key=lambda place: (fixed[place].accuracy.mean(), -fixed[place].usd.mean()))
     matches, against = beside(others, ours, best=best, replicates=replicates, seed=seed, progress=told("comparing"))
     known = oracle(judged, labels)
+    added: tuple[Added, ...] = ()
+    if ablation:
+        parts = [(name, mix(menu)) for name, menu in _parts(draws)]
+        cheapest = min(fixed, key=lambda each: float(each.usd.mean()))
+        added = ablated(parts, cheapest, replicates=replicates, seed=seed, progress=told("leaving out"))
     return Evaluation(
         tuple(others),
         tuple(ours),
         found,
         matches,
         tuple(_regrets(priced, fixed, known)),
-        len(everyone),
+        questions,
         judged.notes,
         against,
         known,
         PERFECT,
+        added,
     )
 
 
@@ -106,6 +141,17 @@ def _baselines(draws: Sequence[Draws]) -> list[tuple[str, Steps]]:
         counts = sorted({min(count, len(draws)) for count in (*_CHEAPEST, len(draws))})
         found += [(f"cheapest first:{count}", cheapest[:count]) for count in counts]
     return found
+
+
+def _parts(draws: Sequence[Draws]) -> Iterator[tuple[str, MenuOf]]:
+    """The menu up to each class, by what the class adds; none for repeats where every arm was asked once."""
+    for level, name in enumerate(NAMES):
+        if level != 1 or any(each.most > 1 for each in draws):
+            yield name, partial(_part, draws, level)
+
+
+def _part(draws: Sequence[Draws], level: int, seen: NDArray[np.int64]) -> Menu:
+    return up_to(chains(draws, seen)[1], level)
 
 
 def _regrets(found: Crossfit, fixed: Sequence[Replay], known: Replay) -> list[Regret]:

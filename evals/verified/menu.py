@@ -22,9 +22,16 @@ from thinkcap.evals.crossfit import Menu
 from thinkcap.evals.verified.orders import by_cost, by_index
 from thinkcap.evals.verified.tries import Draws, walked
 
-__all__ = ["CLASSES", "Steps", "chains"]
+__all__ = ["CLASSES", "NAMES", "Steps", "chains"]
 
-CLASSES = 5
+NAMES = (
+    "one call at one arm",
+    "one arm until it passes",
+    "the cheapest arms, cheapest first",
+    "by chance per dollar, as if failures said nothing",
+    "by chance per dollar on what is still open",
+)
+CLASSES = len(NAMES)
 
 Steps = tuple[int, ...]
 """A chain: the arm of each attempt, by its place."""

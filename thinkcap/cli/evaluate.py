@@ -41,6 +41,9 @@ def evaluate(
     repeats: RepeatsOption = 20,
     permutations: PermutationsOption = 100,
     seed: Annotated[int, typer.Option("--seed", help="Seed of orders, folds and samples.")] = 0,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="Also show what each class of policy added, at equal cost.")
+    ] = False,
     rows: RowsOption = None,
     report: ReportOption = None,
     as_json: JsonOption = False,
@@ -71,11 +74,20 @@ def evaluate(
 
         if perfect_verifier:
             permutations = 1  # the figures are exact over all of them
-            result = evaluate_verified(found, arm, folds=folds, repeats=repeats, seed=seed, progress=progress)
+            result = evaluate_verified(
+                found, arm, folds=folds, repeats=repeats, seed=seed, ablation=ablation, progress=progress
+            )
             found = perfectly_verified(found)
         else:
             result = evaluate_votes(
-                found, arm, folds=folds, repeats=repeats, permutations=permutations, seed=seed, progress=progress
+                found,
+                arm,
+                folds=folds,
+                repeats=repeats,
+                permutations=permutations,
+                seed=seed,
+                ablation=ablation,
+                progress=progress,
             )
     if rows is not None:
         dealt = result.crossfit.folds.tolist()

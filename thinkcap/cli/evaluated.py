@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from thinkcap.cli.show import print_json, table
 
 if TYPE_CHECKING:
-    from thinkcap.evals import Best, Evaluation, Interval, Replay
+    from thinkcap.evals import Added, Best, Evaluation, Interval, Replay
 
 __all__ = ["of_note", "show_evaluation"]
 
@@ -71,6 +71,31 @@ def show_evaluation(result: Evaluation, *, as_json: bool) -> None:
     table(f"thinkcap beside the baselines{under}", heads, rows, "\n".join(lines))
     if result.best is not None:
         _show_best(result.best, under)
+    if result.added:
+        _show_added(result.added, under)
+
+
+def _show_added(added: Sequence[Added], under: str) -> None:
+    rows = [
+        [
+            each.name,
+            f"{each.accuracy.mean:.1%}",
+            "-" if each.gain is None else _points(each.gain.mean),
+            "-" if each.gain is None else _ends(each.gain),
+            *(f"{each.at[place]:.1%}" for place in _shown(each)),
+            f"${1000 * each.dearest_usd:.4g}",
+        ]
+        for each in added
+    ]
+    costs = [f"at ${1000 * added[0].usd[place]:.4g}" for place in _shown(added[0])]
+    heads = ["classes up to", "right, mean", "more than before", "95 %", *costs, "dearest"]
+    caption = f"means over {len(added[0].usd)} costs, spread evenly in logarithm; $ for 1,000 questions"
+    table(f"what each class added{under}", heads, rows, caption)
+
+
+def _shown(added: Added) -> list[int]:
+    last = len(added.usd) - 1
+    return [last // 4, last // 2, 3 * last // 4]
 
 
 def _show_best(best: Best, under: str) -> None:
@@ -144,7 +169,22 @@ def _json(result: Evaluation) -> dict[str, Any]:
             {"worth_usd": each.worth_usd, "value": each.value, "hindsight": each.hindsight, "oracle": each.oracle}
             for each in result.regrets
         ],
+        **({"ablation": [_added_json(each) for each in result.added]} if result.added else {}),
         **({} if result.best is None else {"best_single_arm": _best_json(result.best)}),
+    }
+
+
+def _added_json(added: Added) -> dict[str, Any]:
+    gain = added.gain
+    return {
+        "classes_up_to": added.name,
+        "mean_accuracy": added.accuracy.mean,
+        "gain": None if gain is None else gain.mean,
+        "low": None if gain is None else gain.low,
+        "high": None if gain is None else gain.high,
+        "usd": list(added.usd),
+        "accuracy": list(added.at),
+        "dearest_usd": added.dearest_usd,
     }
 
 
