@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 from tests.test_cli import Run, run  # noqa: F401 - a fixture
 from thinkcap.demo import recording_path
 from thinkcap.evals import Recording, Replay, evaluate, load_recording, replay, sweep
-from thinkcap.evals.crossfit import chosen, crossfit
+from thinkcap.evals.ablation import ablated, up_to
+from thinkcap.evals.crossfit import Menu, chosen, crossfit, crossfit_fitted
 from thinkcap.evals.menu import Candidate, menu
 from thinkcap.policies import (
     Arm,
@@ -246,3 +249,43 @@ def test_the_table_says_what_was_chosen(run: Run, tmp_path: Path) -> None:  # no
     assert "regret to the best single arm in hindsight" in " ".join(ran.out.split())
     assert page.stat().st_size > 5000
     assert "no arm 'none'" in run("evaluate", "--arm", "none").error()
+
+
+# ---- what each class added
+
+
+def test_what_a_class_adds_is_what_was_planted() -> None:
+    """A class whose policies are no better adds nothing; one that is right more often at each cost adds just that."""
+    like = figures(np.full((1, 30), 0.5), _like())[0]
+    flat = np.full((4, 1, 30), 0.5)
+    flat[1] = 0.001
+    better = flat.copy()
+    better[0] = 0.7
+    menu_ = Menu(np.array([0, 1, 2]), np.concatenate([flat, flat, better], axis=1))
+    found = [
+        (name, crossfit_fitted(always(up_to(menu_, level)), 30, [0.01, 1.0], classes=3, folds=3, repeats=1))
+        for level, name in enumerate("abc")
+    ]
+    first, same, more = ablated(found, like, replicates=20)
+    assert first.gain is None
+    assert same.gain is not None
+    assert same.gain.mean == pytest.approx(0)
+    assert more.gain is not None
+    assert [more.gain.low, more.gain.high] == pytest.approx([0.2, 0.2])
+    assert len(more.at) == 25
+
+
+def always(menu_: Menu) -> Callable[[Any], Menu]:
+    return lambda _seen: menu_
+
+
+def test_the_ablation_is_shown(run: Run) -> None:  # noqa: F811
+    """Votes of a fixed size, leads, arms in turn and the rest are classes of their own, in table and JSON."""
+    few = ("--dataset", "sums", "--arm", "low", "--arm", "high", "--permutations", "3", "--repeats", "1", "--ablation")
+    out = " ".join(run("evaluate", *few).out.split())
+    assert "what each class added" in out
+    added = run("evaluate", *few, "--json").json()["ablation"]
+    assert [each["gain"] is None for each in added] == [True, False, False, False, False]
+    assert added[1]["classes_up_to"] == "votes of a fixed size"
+    words = ("--dataset", "words", "--perfect-verifier", "--repeats", "1", "--ablation", "--json")
+    assert len(run("evaluate", *words).json()["ablation"]) == 5
