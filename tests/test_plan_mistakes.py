@@ -66,14 +66,15 @@ BAD_FILES: dict[str, tuple[str, str, str]] = {
     ),
     "an input price alone": (
         "usd_per_million = 10",
-        "input_usd_per_million = 10",
-        "line 4: option.1: input_usd_per_million needs output_usd_per_million",
+        "prices = { input = 10 }",
+        "line 7: option.1.prices.output: Field required",
     ),
-    "prompts without their price": (
+    "a price of nothing": (
         "usd_per_million = 10",
-        "input_tokens = 9\noutput_usd_per_million = 10",
-        "line 4: option.1: it has input tokens, so output_usd_per_million needs input_usd_per_million",
+        "prices = { input = 0, output = 10 }",
+        "line 7: option.1.prices.input: Input should be greater than 0",
     ),
+    "a price that is a number": ("usd_per_million = 10", "prices = 10", "line 7: option.1.prices: "),
     "no price": ("usd_per_million = 10\n", "", "line 4: option.1: points in tokens take one price"),
     "a price on dollars": ('task = "t"\npoints', "usd_per_million = 3\npoints", "so it takes no price"),
     "a speed on dollars": ('task = "t"\npoints', "request_tokens_per_s = 3\npoints", "give their seconds instead"),
@@ -156,7 +157,7 @@ def test_the_plans_own_task_binds_all(run: Run, tmp_path: Path) -> None:
 
 def test_prompts_of_the_whole_plan(run: Run, tmp_path: Path) -> None:
     """The plan's input tokens are those of points that do not say: 500 read at $2, 2,000 written at $10 a million."""
-    priced = "input_usd_per_million = 2\noutput_usd_per_million = 10"
+    priced = "prices = { input = 2, output = 10 }"
     text = GOOD.replace("usd_per_million = 10", priced).replace("target = 0.8", "target = 0.7\ninput_tokens = 500")
     (tmp_path / "plan.toml").write_text(text)
     found = run("plan", tmp_path / "plan.toml", "--json").json()

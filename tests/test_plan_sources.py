@@ -84,11 +84,11 @@ def test_a_curve_of_one_arm(run: Run, curved: Path) -> None:
 def test_a_curve_at_other_prices(run: Run, curved: Path) -> None:
     """At the recorded prices a curve costs what it did, at twice the prices twice as much, and that is said."""
     before = run("plan", curved, "--json").json()["options"][0]["usd_per_question"]
-    curved.write_text(CURVED + "input_usd_per_million = 0.05\noutput_usd_per_million = 0.4\n")
+    curved.write_text(CURVED + "prices = { input = 0.05, output = 0.4 }\n")
     same = run("plan", curved, "--json")
     assert same.json()["options"][0]["usd_per_question"] == pytest.approx(before, rel=0.01)
     assert "priced anew" not in same.err + same.out
-    curved.write_text(CURVED + "input_usd_per_million = 0.1\noutput_usd_per_million = 0.8\n")
+    curved.write_text(CURVED + "prices = { input = 0.1, output = 0.8 }\n")
     dear = run("plan", curved, "--json").json()
     assert dear["options"][0]["usd_per_question"] == pytest.approx(2 * before, rel=0.01)
     assert any("was recorded at $0.05 and $0.4 per million tokens and is priced anew" in note for note in dear["notes"])
@@ -105,6 +105,21 @@ def test_prices_that_changed_since_the_recording_are_said(run: Run, curved: Path
     said = "recorded: low: output costs $10 per million tokens, and cost $0.4 in the recording"
     assert said in found["notes"]
     assert found["options"] == before["options"]
+
+
+def test_the_list_price_of_a_model(run: Run, tmp_path: Path) -> None:
+    """prices = "MODEL" pays its list price, which is said with its date; a model without one is told with its line."""
+    text = (
+        'demand = "1/day"\ntarget = 0.5\n[[option]]\nname = "x"\nprices = "gpt-4o"\n'
+        "points = [{ input_tokens = 1000, tokens = 2000, accuracy = 0.6 }]\n"
+    )
+    (tmp_path / "plan.toml").write_text(text)
+    found = run("plan", tmp_path / "plan.toml", "--json").json()
+    assert found["options"][0]["usd_per_question"] == pytest.approx((1_000 * 2.5 + 2_000 * 10) / 1e6)
+    assert "x: list price of gpt-4o on 20" in found["notes"][0]
+    (tmp_path / "plan.toml").write_text(text.replace("gpt-4o", "no-such-model"))
+    said = "plan.toml, line 5: there is no list price of 'no-such-model': write prices = { input = DOLLARS"
+    assert said in run("plan", tmp_path / "plan.toml").error()
 
 
 def test_a_curve_on_hardware(run: Run, curved: Path) -> None:

@@ -46,8 +46,7 @@ points = [
 #
 # [[option]]
 # name = "an API"
-# input_usd_per_million = 1           # or usd_per_million, one price for all tokens
-# output_usd_per_million = 10
+# prices = { input = 1, output = 10 } # dollars per million tokens; or a model's list price: prices = "gpt-5-mini"
 # input_tokens = 4e3                  # read a question
 # points = [{ tokens = 2e3, accuracy = 0.70 }, { tokens = 2e4, accuracy = 0.85 }]
 #

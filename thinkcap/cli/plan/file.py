@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 from pydantic import ValidationError
@@ -13,6 +14,8 @@ from thinkcap.policies.laws import read_rate
 from thinkcap.policies.plan import MONTH_S
 
 __all__ = ["per_month", "read_plan"]
+
+_KEY = re.compile(r"(?!str$)[a-z_]+")  # of the file; pydantic also names the form it tried
 
 
 def read_plan(text: str, name: str) -> PlanFile:
@@ -37,7 +40,7 @@ def read_plan(text: str, name: str) -> PlanFile:
         per_month(plan.demand, f"{name}, line {line_of(text, ('demand',))}: demand")
     except ValidationError as error:
         first = error.errors()[0]
-        where = tuple(part for part in first["loc"] if not str(part).startswith(("function", "list[", "constrained")))
+        where = tuple(part for part in first["loc"] if isinstance(part, int) or _KEY.fullmatch(part))
         what = ".".join(str(part + 1 if isinstance(part, int) else part) for part in where)
         said = first["msg"].removeprefix("Value error, ")
         raise BadInput(f"{name}, line {line_of(text, where)}: {f'{what}: ' if what else ''}{said}") from None

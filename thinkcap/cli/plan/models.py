@@ -8,13 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from thinkcap.policies.plan import Hardware, Paid, Rates
 
-__all__ = ["OptionModel", "PlanFile", "PointModel"]
+__all__ = ["OptionModel", "PlanFile", "PointModel", "PricesModel"]
 
 Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(min_length=1)]
 
 _SOURCES = ("points", "curve", "published")
+_PRICES = (
+    'prices = { input = DOLLARS, output = DOLLARS } per million tokens, prices = "MODEL" for its list price, '
+    "usd_per_million, or gpu_usd_per_hour with tokens_per_s"
+)
 _HARDWARE = ("gpus", "prefill_tokens_per_s", "utilisation")
 
 
@@ -42,6 +46,13 @@ class PointModel(_Strict):
         return self
 
 
+class PricesModel(_Strict):
+    """Dollars per million tokens read, and per million written."""
+
+    input: Above0
+    output: Above0
+
+
 class OptionModel(_Strict):
     """A way to answer: what was measured of it, and how it is paid.
 
@@ -57,8 +68,7 @@ class OptionModel(_Strict):
     published: Name | Annotated[list[Name], Field(min_length=1)] | None = None
     input_tokens: Above0 | None = None
     usd_per_million: Above0 | None = None
-    input_usd_per_million: Above0 | None = None
-    output_usd_per_million: Above0 | None = None
+    prices: PricesModel | Name | None = None
     gpu_usd_per_hour: Above0 | None = None
     gpus: Above0 = 1
     tokens_per_s: Above0 | None = None
@@ -79,13 +89,8 @@ class OptionModel(_Strict):
         odd = [name for name in _HARDWARE if name in self.model_fields_set]
         if odd and self.gpu_usd_per_hour is None:
             raise ValueError(f"{odd[0]} is of hardware by the hour: it takes gpu_usd_per_hour and tokens_per_s")
-        if self.input_usd_per_million is not None and self.output_usd_per_million is None:
-            raise ValueError("input_usd_per_million needs output_usd_per_million")
-        if self.prices > 1:
-            raise ValueError(
-                "an option takes one price: usd_per_million, input_usd_per_million with output_usd_per_million, or "
-                "gpu_usd_per_hour with tokens_per_s"
-            )
+        if self.ways_to_pay > 1:
+            raise ValueError(f"an option takes one price: {_PRICES}")
         if self.points is not None:
             self._check_points(self.points)
         return self
@@ -94,39 +99,31 @@ class OptionModel(_Strict):
         units = {point.usd is None for point in points}
         if len(units) > 1:
             raise ValueError("its points are either all in tokens or all in usd")
-        if units == {False} and self.prices:
+        if units == {False} and self.ways_to_pay:
             raise ValueError("its points are in usd, so it takes no price")
         if units == {False} and self.request_tokens_per_s is not None:
             raise ValueError("its points are in usd: give their seconds instead of request_tokens_per_s")
         if units == {False} and self.input_tokens is not None:
             raise ValueError("its points are in usd, which hold the input tokens")
-        if units == {True} and not self.prices:
-            raise ValueError(
-                "points in tokens take one price: usd_per_million, input_usd_per_million with output_usd_per_million, "
-                "or gpu_usd_per_hour with tokens_per_s"
-            )
-        read = self.input_tokens is not None or any(point.input_tokens is not None for point in points)
-        if self.output_usd_per_million is not None and read and self.input_usd_per_million is None:
-            raise ValueError("it has input tokens, so output_usd_per_million needs input_usd_per_million")
+        if units == {True} and not self.ways_to_pay:
+            raise ValueError(f"points in tokens take one price: {_PRICES}")
 
     @property
-    def prices(self) -> int:
-        """How many ways to pay are given."""
-        return sum(
-            value is not None for value in (self.usd_per_million, self.output_usd_per_million, self.gpu_usd_per_hour)
-        )
+    def ways_to_pay(self) -> int:
+        """How many are given."""
+        return sum(value is not None for value in (self.usd_per_million, self.prices, self.gpu_usd_per_hour))
 
     @property
     def paid(self) -> Paid | None:
-        """How its tokens are paid; None where its points hold what they cost."""
+        """How its tokens are paid; None where its points hold their cost, or its prices are a model's list price."""
         if self.gpu_usd_per_hour is not None and self.tokens_per_s is not None:
             return Hardware(
                 self.gpu_usd_per_hour, self.tokens_per_s, self.gpus, self.prefill_tokens_per_s, self.utilisation
             )
         if self.usd_per_million is not None:
             return Rates(self.usd_per_million, self.usd_per_million)
-        if self.output_usd_per_million is not None:
-            return Rates(self.input_usd_per_million or self.output_usd_per_million, self.output_usd_per_million)
+        if isinstance(self.prices, PricesModel):
+            return Rates(self.prices.input, self.prices.output)
         return None
 
 

@@ -10,7 +10,7 @@ from thinkcap.cli.plan.lines import line_of
 from thinkcap.cli.plan.models import OptionModel, PlanFile, PointModel
 from thinkcap.cli.plan.published import SOURCES, Figure, find_figure
 from thinkcap.policies import BadInput, UnknownPrice
-from thinkcap.policies.plan import Option, Step, TokenStep, curve_option, tokens_option
+from thinkcap.policies.plan import Option, Paid, Rates, Step, TokenStep, curve_option, tokens_option
 
 if TYPE_CHECKING:
     from thinkcap.policies.curves import Curve
@@ -36,8 +36,8 @@ def options_of(plan: PlanFile, text: str, name: str, folder: Path) -> list[Optio
         where = f"{name}, line {line_of(text, ('option', place, key))}"
         try:
             option, task = _option(model, plan.input_tokens, folder)
-        except _NoArm as error:
-            raise BadInput(f"{name}, line {line_of(text, ('option', place, 'arm'))}: {error}") from None
+        except _AtKey as error:
+            raise BadInput(f"{name}, line {line_of(text, ('option', place, error.key))}: {error}") from None
         except BadInput as error:
             raise BadInput(f"{where}: {error}") from None
         if model.task is not None and task is not None and not _same(model.task, task):
@@ -57,8 +57,12 @@ def options_of(plan: PlanFile, text: str, name: str, folder: Path) -> list[Optio
     return found
 
 
-class _NoArm(BadInput):
-    """The curve has no such arm."""
+class _AtKey(BadInput):
+    """What is wrong is another key of the option than its source."""
+
+    def __init__(self, key: str, said: str) -> None:
+        super().__init__(said)
+        self.key = key
 
 
 def _same(one: str, other: str) -> bool:
@@ -86,15 +90,13 @@ def _option(model: OptionModel, input_tokens: float | None, folder: Path) -> tup
 
 
 def _of_points(model: OptionModel, points: list[PointModel], input_tokens: float | None) -> Option:
-    paid = model.paid
+    paid, notes = _paid(model)
     if paid is None:
         steps = tuple(
             Step(point.usd or 0.0, point.accuracy, point.seconds, point.questions, name=point.name) for point in points
         )
         return Option(model.name, steps, fixed_usd=model.fixed_usd_per_month)
     read = model.input_tokens or input_tokens
-    if read is not None and model.output_usd_per_million is not None and model.input_usd_per_million is None:
-        raise BadInput("it has input tokens, so output_usd_per_million needs input_usd_per_million")
     return tokens_option(
         model.name,
         [
@@ -111,15 +113,32 @@ def _of_points(model: OptionModel, points: list[PointModel], input_tokens: float
         paid,
         request_tokens_per_s=model.request_tokens_per_s,
         fixed_usd=model.fixed_usd_per_month,
+        notes=notes,
     )
+
+
+def _paid(model: OptionModel) -> tuple[Paid | None, tuple[str, ...]]:
+    """How an option's tokens are paid, and what to know of it."""
+    if not isinstance(model.prices, str):
+        return model.paid, ()
+    from thinkcap.controller import PriceBook
+
+    try:
+        price = PriceBook().lookup(model.prices)
+    except UnknownPrice:
+        said = f"there is no list price of {model.prices!r}: write prices = {{ input = DOLLARS, output = DOLLARS }}"
+        raise _AtKey("prices", f"{said}, per million tokens") from None
+    read, written = price.usd_per_mtok
+    note = f"{model.name}: list price of {price.model} on {price.date}, ${read:g} and ${written:g} per million tokens"
+    return Rates(read, written), (note,)
 
 
 def _of_figures(model: OptionModel, figures: list[Figure]) -> Option:
     dates = sorted({figure.date for figure in figures})
     origin = SOURCES[figures[0].source]
     evidence = " + ".join(sorted(figure.name for figure in figures))
-    notes = [f"source: {origin.title}, {' and '.join(dates)}, {origin.url}"]
-    paid = model.paid
+    paid, priced = _paid(model)
+    notes = [*priced, f"source: {origin.title}, {' and '.join(dates)}, {origin.url}"]
     if paid is None:
         bare = [figure.name for figure in figures if figure.usd is None]
         if bare:
@@ -166,19 +185,20 @@ def _of_curve(model: OptionModel, curve: Curve) -> Option:
         try:
             curve.arm(model.arm)
         except BadInput as error:
-            raise _NoArm(str(error)) from None
+            raise _AtKey("arm", str(error)) from None
+    paid, priced = _paid(model)
     option = curve_option(
         model.name,
         curve,
         arm=model.arm,
-        paid=model.paid,
+        paid=paid,
         request_tokens_per_s=model.request_tokens_per_s,
         fixed_usd=model.fixed_usd_per_month,
     )
-    notes = list(option.notes)
+    notes = [*priced, *option.notes]
     if not curve.datasets:
         notes.append(f"{model.name}: its curve does not say which task it was fitted on")
-    if model.paid is None:
+    if paid is None:
         notes += [f"{model.name}: {note}" for note in _since_then(curve)]
     return replace(option, notes=tuple(notes))
 
