@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_cli import Run, run
-from thinkcap.cli.plan.published import SOURCES, figures, find_figure
+from thinkcap.cli.plan.published import SOURCES, figures, figures_of, find_figure
 from thinkcap.demo import curve_path
 from thinkcap.policies import BadInput, asks
 from thinkcap.policies.curves import Curve
@@ -182,6 +183,43 @@ def test_the_published_figures_are_whole() -> None:
         assert figure.usd is None or figure.usd > 0
         assert figure.usd is not None or figure.output_tokens is not None
         assert find_figure(figure.name) is figure
+
+
+def test_published_figures_by_hand() -> None:
+    """o3 low: $2,012 and 33M tokens for 100 tasks, $6,677 and 111M for 400; ConSol: 12,898,010 tokens for 30."""
+    low, public = find_figure("arc-agi-1/o3-preview:low"), find_figure("arc-agi-1-public/o3-preview:low")
+    assert (low.usd, low.output_tokens, low.seconds) == (2_012 / 100, 33e6 / 100, 1.3 * 60)
+    assert public.usd == pytest.approx(6_677 / 400, abs=0.005)
+    assert public.output_tokens == 111e6 / 400
+    assert find_figure("arc-agi-1/o3-preview:high").output_tokens == 5.7e9 / 100
+    assert find_figure("arc-agi-1-public/o3-preview:high").output_tokens == 9.5e9 / 400
+    assert find_figure("aime24/o3-mini:high-sc@40").output_tokens == pytest.approx(12_898_010 / 30, abs=1)
+
+
+@pytest.mark.skipif("THINKCAP_DATA" not in os.environ, reason="the recordings are not here: set THINKCAP_DATA")
+@pytest.mark.parametrize(
+    ("file", "benchmark"), [("epoch_gpqa.parquet", "gpqa-diamond"), ("epoch_simpleqa.parquet", "simpleqa")]
+)
+def test_published_means_are_those_of_the_logs(file: str, benchmark: str) -> None:
+    """Accuracy, dollars, tokens and seconds of a model at an effort are means over its recorded attempts."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    rows = parquet.read_table(Path(os.environ["THINKCAP_DATA"]) / file).to_pylist()
+    for figure in figures_of(benchmark):
+        effort = {"": "default"}.get(figure.effort, figure.effort)
+        efforts = {effort, f"budget_{effort}"}
+        mine = [row for row in rows if row["model"].endswith(f"/{figure.model}") and row["effort"] in efforts]
+        assert figure.accuracy == pytest.approx(sum(bool(row["correct"]) for row in mine) / len(mine), abs=6e-5)
+        for name, value in (
+            ("cost_usd", figure.usd),
+            ("prompt_tokens", figure.input_tokens),
+            ("completion_tokens", figure.output_tokens),
+            ("latency_s", figure.seconds),
+        ):
+            known = [row[name] for row in mine if row[name] is not None]
+            if value is None:
+                assert not known
+            else:
+                assert value == pytest.approx(sum(known) / len(known), rel=0.005, abs=0.51 if "tokens" in name else 0)
 
 
 def test_published_figures_are_listed(run: Run) -> None:

@@ -37,7 +37,7 @@ SOURCES: dict[str, Origin] = {
     "arc-prize": Origin(
         "ARC Prize Foundation 2024, OpenAI o3 Breakthrough High Score on ARC-AGI-Pub",
         "https://arcprize.org/blog/oai-o3-pub-breakthrough",
-        "o3-preview; low is 6 samples a task, high 1,024; the price of high was not published; tokens in and out",
+        "o3-preview; low is 6 samples a task, high 1,024, whose price was not published; tokens as given",
     ),
     "swe-bench": Origin(
         "SWE-bench Verified, bash only (mini-SWE-agent)",
