@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -11,6 +12,7 @@ from thinkcap.controller.account import Account
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.effects import Asked
 from thinkcap.controller.expecting import UnlikeExpected
+from thinkcap.controller.recorder import Recorder
 from thinkcap.controller.resuming import Name
 from thinkcap.controller.solving import OnAttempt, Solver
 from thinkcap.controller.wire import ResponseFormat
@@ -20,7 +22,7 @@ from thinkcap.policies.interval import Interval
 if TYPE_CHECKING:
     from thinkcap.policies.curves import Curve, Point
 
-__all__ = ["Asking", "check_concurrency", "levels_for", "open_budget", "read_asking", "read_item"]
+__all__ = ["Asking", "check_concurrency", "levels_for", "open_budget", "read_asking", "read_item", "read_items"]
 
 
 class Asking(TypedDict, total=False):
@@ -60,10 +62,14 @@ def read_asking(solver: Solver[Any], asking: Asking) -> dict[str, Any]:
     }
 
 
-def read_item(question: Asked | Item, number: int) -> tuple[Name, Asked, dict[str, Any]]:
-    """A question's name, what is asked, and the options it brings."""
+def read_item(question: Asked | Item, number: int, recorder: Recorder | None) -> tuple[Name, Asked, dict[str, Any]]:
+    """A question's name, what is asked, and the options it brings.
+
+    One without an id is called by its place; where it is recorded, by what it asks, as ``solve`` calls it.
+    """
     if not isinstance(question, Item):
-        return (None, f"question-{number}"), question, {}
+        name = f"question-{number}" if recorder is None else recorder.name(question)
+        return (None, name), question, {}
     own: dict[str, Any] = {
         "extract": question.extract,
         "where": Where(question.question_id, question.dataset, question.group),
@@ -73,6 +79,29 @@ def read_item(question: Asked | Item, number: int) -> tuple[Name, Asked, dict[st
     if question.answer is not None or question.verify is not None:
         own["grade"] = question.grade
     return (question.dataset, question.question_id), question.question, own
+
+
+def read_items(
+    questions: Iterable[Asked | Item], recorder: Recorder | None
+) -> list[tuple[Name, Asked, dict[str, Any]]]:
+    """All of a batch, each with a name of its own.
+
+    Raises:
+        BadInput: if there is none, or two have one id.
+    """
+    items: list[tuple[Name, Asked, dict[str, Any]]] = []
+    seen = Counter[Name]()
+    for number, question in enumerate(questions, start=1):
+        name, asked, own = read_item(question, number, recorder)
+        seen[name] += 1
+        if (times := seen[name]) > 1:
+            if own or recorder is None:
+                raise BadInput(f"two questions have the id {name[1]!r}; give one of them another")
+            name = (None, f"{name[1]} ({times})")  # the same is asked again
+        items.append((name, asked, own))
+    if not items:
+        raise BadInput("there is no question to answer")
+    return items
 
 
 def check_concurrency(concurrency: object) -> int:

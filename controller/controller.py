@@ -142,7 +142,7 @@ class Controller(Solver[openai.OpenAI]):
             concurrency: attempts in flight at most.
             name: of the budget's account, a child of the controller's.
             resume: go on with what was begun under this name: attempts that the controller's recorder holds (it has to
-                keep answers) are not paid for again. Questions without an id of their own are known by their place.
+                keep answers) are not paid for again. Questions without an id are known by what they ask.
             progress: told, whenever an attempt has ended, of nano-dollars spent and questions that have an answer.
             asking: ``ceiling`` (of each question), ``extract``, ``verifier``, ``tools``, ``response_format``,
                 ``max_steps`` and ``on_attempt``, as :meth:`solve` takes them.

@@ -8,12 +8,11 @@ its ceiling holds whatever the curve says.
 from __future__ import annotations
 
 import copy
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
-from thinkcap.controller.asking import Asking, check_concurrency, levels_for, open_budget, read_asking, read_item
+from thinkcap.controller.asking import Asking, check_concurrency, levels_for, open_budget, read_asking, read_items
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.effects import Asked
 from thinkcap.controller.expecting import ExpectedSoFar
@@ -22,7 +21,6 @@ from thinkcap.controller.resuming import read_all_attempts, resumable
 from thinkcap.controller.solving import Solver
 from thinkcap.policies import (
     Attempt,
-    BadInput,
     CeilingReached,
     Dollars,
     Fixed,
@@ -105,13 +103,9 @@ class Rounds(Generic[Client]):
         self.concurrency = self._limit = check_concurrency(concurrency)
         self._options = read_asking(solver, asking)
         levels = levels_for(solver, curve)
-        self._items = [read_item(question, number) for number, question in enumerate(questions, start=1)]
-        if not self._items:
-            raise BadInput("there is no question to answer")
-        counts = Counter(name for name, _, _ in self._items)
-        if twice := next((question for (_, question), count in counts.items() if count > 1), None):
-            raise BadInput(f"two questions have the id {twice!r}; give one of them another")
-        held = read_all_attempts(resumable(solver.recorder), counts, solver.arms) if resume else {}
+        self._items = read_items(questions, solver.recorder)
+        names = [name for name, _, _ in self._items]
+        held = read_all_attempts(resumable(solver.recorder), names, solver.arms) if resume else {}
         self.account = open_budget(solver, budget, name, resume=resume)
         self._solver: Solver[Client] = copy.copy(solver)
         self._solver.account = self.account

@@ -91,7 +91,7 @@ class Paced(Generic[Client]):
 
     def begin(self, question: Asked | Item) -> Opened:
         """The next question, with its share of the budget."""
-        (_, name), asked, own = read_item(question, next(self._numbers))
+        (_, name), asked, own = read_item(question, next(self._numbers), self._solver.recorder)
         with self.lock:
             share = self._pace.next(self._unspent / NANO)
         solver = copy.copy(self._solver)

@@ -151,7 +151,8 @@ class Solver(Generic[Client]):
         limit = self.ceiling if ceiling is None else Ceiling.of(ceiling)
         name = str(id) if id else self._name(question)
         if self.account is not None:
-            account = self.account.child(_child_name(name, again=before is not None), limit)
+            own = name if where is None or where.dataset is None else f"{where.dataset}\0{name}"
+            account = self.account.child(_child_name(own, again=before is not None), limit)
         elif limit is not None:
             account = Account(limit, name=_printable(name))
         else:

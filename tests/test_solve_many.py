@@ -285,6 +285,41 @@ def test_a_batch_goes_on_and_pays_nothing_twice(side: Side, tmp_path: Path) -> N
     assert len(graded) > 3  # an item that knows its answer is graded in the recording
 
 
+def test_datasets_may_share_ids(side: Side) -> None:
+    """Questions of one id in several datasets are questions of their own, each under a ceiling of its own."""
+    items = [Item("1", "Question 0 of some?", answer="42", extract="number", dataset=name) for name in "abcdef"]
+    with LoopbackServer(Reply(text="42", latency_s=0.05)) as server:
+        batch = many(
+            side,
+            controller_of(side, server),
+            items,
+            budget=1.0,
+            curve=told(),
+            concurrency=6,
+            ceiling=7 * ONE_CALL / NANO,
+        )
+        assert billed(server) == batch.spent_nusd == sum(one.spent_nusd for one in batch.outcomes)
+    assert [one.answer for one in batch.outcomes] == ["42"] * 6
+
+
+def test_a_batch_of_texts_goes_on_with_another_list(side: Side, tmp_path: Path) -> None:
+    """Texts without an id keep their own answers when a batch goes on in another order, with new ones between."""
+    made: list[list[str | None]] = []
+    with LoopbackServer(lambda request: Reply(text=f"{100 + number_of(request)}")) as server:
+        for again, numbers in ((False, [0, 1, 2, 2]), (True, [9, 2, 1, 2, 0])):
+            with (
+                Account(1.0, name="all", ledger=tmp_path / "books.db") as account,
+                Recorder(tmp_path / "run.jsonl", keep_answers=True) as recorder,
+            ):
+                controller = controller_of(side, server, account=account, recorder=recorder)
+                texts = [f"Question {number} of some?" for number in numbers]
+                batch = many(side, controller, texts, budget=0.1, name="batch", resume=again, extract="number")
+                made.append([one.answer for one in batch.outcomes])
+        assert made == [["100", "101", "102", "102"], ["109", "102", "101", "102", "100"]]
+        assert len(server.requests) == 5
+        assert billed(server) == batch.spent_nusd == sum(one.spent_nusd for one in batch.outcomes)
+
+
 # A stream.
 
 
