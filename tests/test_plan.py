@@ -198,6 +198,27 @@ def test_options_of_the_same_evidence_err_together() -> None:
 
 
 @given(
+    measured=st.lists(
+        st.builds(Step, st.floats(1e-3, 1e3), st.floats(0.01, 0.99), questions=st.integers(5, 5_000)),
+        min_size=1,
+        max_size=5,
+    ),
+    target=st.floats(0.01, 0.99),
+    factor=st.floats(1.1, 10),
+)
+def test_worse_figures_never_make_an_option_cheaper(measured: list[Step], target: float, factor: float) -> None:
+    """Prices move the cost by their factor; accuracies at the lower end never cost less, at the upper never more."""
+    found = make_plan([Option("x", tuple(measured))], demand=100, target=target, price_factor=factor)
+    usd = {case.change: case.plan.ways[0].usd for case in found.cases}
+    endless = float("inf")
+    given, low, high = (endless if each is None else each for each in (found.ways[0].usd, *list(usd.values())[2:]))
+    assert high * (1 - 1e-9) <= given <= low * (1 + 1e-9)
+    if given < endless:
+        assert usd[f"price x {factor:g}"] == pytest.approx(given * factor)
+        assert usd[f"price / {factor:g}"] == pytest.approx(given / factor)
+
+
+@given(
     works=st.lists(st.floats(1e-3, 1e3), min_size=2, max_size=4),
     fixed=st.lists(dollars, min_size=4, max_size=4),
     demand=st.floats(1, 1e7),
