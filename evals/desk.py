@@ -87,9 +87,14 @@ class Desk:
         episodes = _Episodes(len(questions), self.permutations or 1, len(self.arms))
         one_by_one: Sequence[int] = range(len(questions))
         if self.plans and deal is not None:
+            done = np.zeros(len(questions), dtype=np.bool_)
             for plan, mine in zip(self.plans, shares_of(self.policy, self.recording, deal.questions), strict=True):
-                self._at_once(plan, deal, mine & deal.is_clean, episodes)
-            one_by_one = np.flatnonzero(~deal.is_clean).tolist()
+                which = mine & deal.is_clean
+                if plan.verifier:
+                    which &= self.recording.verifiable[deal.questions]
+                self._at_once(plan, deal, which, episodes)
+                done |= which
+            one_by_one = np.flatnonzero(~done).tolist()
         for place in one_by_one:
             self._answer(questions[place], place, episodes)
         return episodes.part()

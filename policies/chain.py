@@ -38,7 +38,13 @@ class Chain(Policy):
         return tuple(arm for arm, attempts in self.rungs for _ in range(attempts))
 
     def decide(self, state: State) -> Call | Stop:
-        """A call at the next step; a stop where there is none."""
+        """A call at the next step; a stop where there is none.
+
+        Raises:
+            BadInput: where answers can be compared and nothing verifies them: all of the chain would be bought.
+        """
+        if not state.question.verifiable:
+            raise BadInput("a chain goes on until a verifier passes an answer: give a verifier, or use another policy")
         steps = self.steps
         if len(state.attempts) < len(steps):
             return Call(state.arm(steps[len(state.attempts)]))

@@ -18,6 +18,8 @@ from tests.test_cli import Run, run  # noqa: F401 - a fixture
 from thinkcap.demo import recording_path
 from thinkcap.evals import Interval, Recording, Replay, load_recording, sweep
 from thinkcap.evals.report import Made, Predicted, Report, page, report_of, write_page, write_plot
+from thinkcap.evals.report.drawing import SHAPES, styles
+from thinkcap.evals.report.figures import Line
 from thinkcap.evals.report.unit import money, unit_of
 from thinkcap.policies import BadInput, parse_policy
 
@@ -66,6 +68,20 @@ class Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.said += data
+
+
+def test_many_arms_are_drawn_by_kind() -> None:
+    """With as many arms as shapes each arm has its own; with more, policies of one kind look alike."""
+    once = Interval(0.5, 0.4, 0.6)
+
+    def lines(count: int) -> list[Line]:
+        return [
+            Line(place + 1, f"{kind}:2 x", f"arm {place}", once, once, 1.0, 1.0, 0.0, False, False)
+            for place, kind in zip(range(count), ["fixed", "chain"] * count, strict=False)
+        ]
+
+    assert len(styles(lines(len(SHAPES)))) == len(SHAPES)
+    assert styles(lines(len(SHAPES) + 1)) == {"fixed": 0, "chain": 1}
 
 
 def test_the_page_stands_alone(report: Report) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.test_cli import Run, run  # noqa: F401 - a fixture
 from tests.test_shared_data import data  # noqa: F401 - a fixture
+from thinkcap.demo import recording_path
 from thinkcap.evals import (
     PERFECT,
     Recording,
@@ -35,6 +36,7 @@ from thinkcap.policies import (
     BadRecording,
     Chain,
     Fixed,
+    Mix,
     Outcome,
     Question,
     Reason,
@@ -124,6 +126,14 @@ def test_a_chain_is_text_and_data_and_words() -> None:
         Chain((("a", 0),))
 
 
+def test_a_chain_needs_a_verifier(run: Run) -> None:  # noqa: F811
+    """Where answers can be compared and nothing verifies them it is refused, before a call, live and in replay."""
+    with pytest.raises(BadInput, match="give a verifier"):
+        next(episode(Chain((("a", 2),)), Question("q"), (Arm("a"),)))
+    said = run("replay", "--dataset", "sums", "--policy", "chain:low>high", "--permutations", "2").error()
+    assert "give a verifier" in said
+
+
 # ---- what chains come to
 
 
@@ -158,6 +168,17 @@ def test_the_replay_says_the_same(three: Recording) -> None:
             found = replay(three, chain_of(draws, steps), permutations=2, engine=engine)
             for field in ("accuracy", "usd", "attempts", "output_tokens"):
                 np.testing.assert_allclose(getattr(found, field), getattr(exact, field))
+
+
+def test_many_orders_at_once_are_as_one_by_one() -> None:
+    """On several attempts an arm the two engines replay chains, and mixes of them, to the same figures and reasons."""
+    judged = perfectly_verified(load_recording(recording_path(), dataset="words"))
+    short, long = Chain((("low", 2), ("high", 3))), Chain((("medium", 1), ("low", 1), ("medium", 4)))
+    for policy in (short, long, Mix(short, long, 0.4)):
+        one, other = (replay(judged, policy, permutations=7, engine=engine) for engine in ("auto", "reference"))
+        for field in ("accuracy", "usd", "usd_by_arm", "output_tokens", "attempts"):
+            np.testing.assert_allclose(getattr(one, field), getattr(other, field))
+        assert one.reasons == other.reasons
 
 
 small = st.integers(1, 3).flatmap(
@@ -414,7 +435,7 @@ def test_the_words_stand_everywhere(run: Run, tmp_path: Path) -> None:  # noqa: 
     assert found["questions"] == 5
     assert found["best_single_arm"]["arm"] == "m@second"  # as often right as big, and cheaper
     assert {"oracle", "thinkcap", "fixed m@first"} <= {row["policy"] for row in found["rows"]}
-    assert PERFECT in page.read_text("utf-8")
+    assert f"({PERFECT})" in page.read_text("utf-8")  # in its title
     from pyarrow import parquet
 
     assert parquet.read_schema(rows).metadata[b"verifier"] == PERFECT.encode()

@@ -43,6 +43,7 @@ class Plan:
         dear: nano-dollars spent from which a smaller lead is enough, and that lead; None for never.
         nusd: allowance of nano-dollars, checked before each attempt.
         tokens: allowance of output tokens, checked before each attempt.
+        verifier: it is for questions with a verifier only.
     """
 
     steps: tuple[int, ...]
@@ -55,6 +56,7 @@ class Plan:
     dear: tuple[int, float] | None = None
     nusd: int | None = None
     tokens: int | None = None
+    verifier: bool = False
 
     def moved(self, places: Mapping[int, int]) -> Plan:
         """The same with its arms at other places."""
@@ -151,7 +153,7 @@ def _spend(policy: Spend, arms: tuple[Arm, ...]) -> Plan:
 @_exactly(Chain)
 def _chain(policy: Chain, arms: tuple[Arm, ...]) -> Plan:
     steps = tuple(_place(label, arms) for label in policy.steps)
-    return Plan(steps, steps[-1], Reason.HOPELESS)
+    return Plan(steps, steps[-1], Reason.HOPELESS, verifier=True)
 
 
 @_exactly(Capped)

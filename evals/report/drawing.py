@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 from itertools import pairwise
@@ -10,16 +11,22 @@ from math import ceil, floor, log10
 from thinkcap.evals.report.figures import Line
 from thinkcap.evals.report.unit import Unit, money
 
-__all__ = ["SHAPES", "frontier", "marker", "styles"]
+__all__ = ["SHAPES", "frontier", "marker", "series", "styles"]
 
 _WIDTH, _HEIGHT = 760, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 16, 64
 SHAPES = ("circle", "square", "diamond", "triangle", "cross", "star", "bar")
 
 
+def series(lines: Sequence[Line]) -> dict[int, str]:
+    """What each policy, by its number, is drawn as: its arm, or where there are more arms than shapes its kind."""
+    few = len({line.arm for line in lines}) <= len(SHAPES)
+    return {line.number: line.arm if few else re.split("[: ]", line.policy)[0] for line in lines}
+
+
 def styles(lines: Sequence[Line]) -> dict[str, int]:
-    """Each arm's number, which decides colour and shape: rules about one arm look alike."""
-    return {arm: number for number, arm in enumerate(dict.fromkeys(line.arm for line in lines))}
+    """The number of each series, which decides colour and shape."""
+    return {name: number for number, name in enumerate(dict.fromkeys(series(lines).values()))}
 
 
 def frontier(lines: Sequence[Line], unit: Unit) -> str:
@@ -32,13 +39,13 @@ def frontier(lines: Sequence[Line], unit: Unit) -> str:
         *_steps(axes, [line for line in lines if line.on_pareto]),
         *_corners(axes, [line for line in lines if line.on_hull]),
     ]
-    shown = styles(lines)
+    shown, named = styles(lines), series(lines)
     for line in lines:
         x, low, high = axes.x(line.usd.mean), axes.y(line.accuracy.low), axes.y(line.accuracy.high)
         parts.append(f'<line class="whisker" x1="{x}" x2="{x}" y1="{low}" y2="{high}"/>')
     places = {line.number: (axes.x(line.usd.mean), axes.y(line.accuracy.mean)) for line in lines}
     parts += [
-        f"<g><title>{escape(_said(line, unit))}</title>{marker(shown[line.arm], *places[line.number])}</g>"
+        f"<g><title>{escape(_said(line, unit))}</title>{marker(shown[named[line.number]], *places[line.number])}</g>"
         for line in lines
     ]
     taken = list(places.values())

@@ -12,10 +12,12 @@ from thinkcap.evals.comparison import Field
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.results import Replay
 from thinkcap.evals.statistics import Interval
+from thinkcap.evals.verified import PERFECT, is_perfect
 
 __all__ = ["Class", "Line", "Made", "Predicted", "Report", "Spending", "Step", "report_of"]
 
 _FEW = 100
+_MOST_ARMS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,7 @@ def report_of(
     rates = _rates(recording, field.questions)
     named = [name for name in recording.datasets if name]
     return Report(
-        title=", ".join(named) or made.recording,
+        title=(", ".join(named) or made.recording) + (f" ({PERFECT})" if is_perfect(recording) else ""),
         questions=len(field.questions),
         lines=lines,
         steps=_steps(field, lines),
@@ -188,7 +190,7 @@ def _lines(field: Field) -> tuple[Line, ...]:
         Line(
             place + 1,
             replay.policy,
-            " + ".join(replay.arms),
+            _arms(replay.arms),
             field.resamples.interval(float(field.accuracy[place].mean()), field.accuracies[place]),
             field.resamples.interval(float(field.usd[place].mean()), field.costs[place]),
             float(replay.output_tokens.mean()),
@@ -199,6 +201,10 @@ def _lines(field: Field) -> tuple[Line, ...]:
         )
         for place, replay in enumerate(field.replays)
     )
+
+
+def _arms(labels: Sequence[str]) -> str:
+    return " + ".join(labels) if len(labels) <= _MOST_ARMS else f"{len(labels)} arms"
 
 
 def _steps(field: Field, lines: Sequence[Line]) -> tuple[Step, ...]:

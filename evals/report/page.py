@@ -89,10 +89,9 @@ def _head(report: Report, unit: Unit) -> list[str]:
 
 
 def _picture(report: Report, unit: Unit) -> list[str]:
-    arms = styles(report.lines)
     legend = [
-        f'<li><svg viewBox="-9 -9 18 18" aria-hidden="true">{marker(style, 0, 0)}</svg>{_text(arm)}</li>'
-        for arm, style in arms.items()
+        f'<li><svg viewBox="-9 -9 18 18" aria-hidden="true">{marker(style, 0, 0)}</svg>{_text(name)}</li>'
+        for name, style in styles(report.lines).items()
     ]
     return [
         "<section>",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from pathlib import Path
 
-from thinkcap.evals.report.drawing import styles
+from thinkcap.evals.report.drawing import series, styles
 from thinkcap.evals.report.figures import Report
 from thinkcap.evals.report.unit import money, unit_of
 from thinkcap.policies.errors import BadInput
@@ -29,10 +29,10 @@ def write_plot(path: str | Path, report: Report) -> None:
         raise BadInput("drawing a plot needs matplotlib: pip install 'thinkcap[evals]'") from None
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
-    arms, unit = styles(report.lines), unit_of(line.usd.mean for line in report.lines)
+    drawn, unit = series(report.lines), unit_of(line.usd.mean for line in report.lines)
     paid = [line.usd.mean for line in report.lines if line.usd.mean > 0]
-    for arm, style in arms.items():
-        mine = [line for line in report.lines if line.arm == arm]
+    for name, style in styles(report.lines).items():
+        mine = [line for line in report.lines if drawn[line.number] == name]
         means = [line.accuracy.mean for line in mine]
         axes.errorbar(
             [unit.of(line.usd.mean) for line in mine],
@@ -45,7 +45,7 @@ def write_plot(path: str | Path, report: Report) -> None:
             color=_COLOURS[style % len(_COLOURS)],
             ecolor="#b0b6be",
             elinewidth=1.2,
-            label=arm,
+            label=name,
         )
     corners = sorted((line for line in report.lines if line.on_hull), key=lambda line: line.usd.mean)
     mixed = [  # straight in dollars, so bent where dollars are logarithmic

@@ -4,7 +4,7 @@ from thinkcap.evals.verified.evaluating import evaluate_verified
 from thinkcap.evals.verified.exactly import chain_of, exact_replay, oracle
 from thinkcap.evals.verified.menu import CLASSES, chains
 from thinkcap.evals.verified.orders import by_cost, by_index
-from thinkcap.evals.verified.perfect import PERFECT, perfectly_verified
+from thinkcap.evals.verified.perfect import PERFECT, is_perfect, perfectly_verified
 from thinkcap.evals.verified.tries import Draws, draws_of, walked
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "draws_of",
     "evaluate_verified",
     "exact_replay",
+    "is_perfect",
     "oracle",
     "perfectly_verified",
     "walked",

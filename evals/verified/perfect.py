@@ -13,12 +13,17 @@ import numpy as np
 from thinkcap.evals.columns import count_of
 from thinkcap.evals.recording import FINISHES, Recording
 
-__all__ = ["PERFECT", "perfectly_verified"]
+__all__ = ["PERFECT", "is_perfect", "perfectly_verified"]
 
 PERFECT = "correctness as a perfect verifier"
 """The words that stand wherever it is used."""
 
 _STOP = FINISHES.index("stop")
+
+
+def is_perfect(recording: Recording) -> bool:
+    """Whether correctness was used as a perfect verifier."""
+    return any(PERFECT in note for note in recording.notes)
 
 
 def perfectly_verified(recording: Recording) -> Recording:
@@ -43,7 +48,8 @@ def perfectly_verified(recording: Recording) -> Recording:
             charged |= mine & unbilled
     if charged.any():
         notes.append(f"{count_of(charged)} without a cost are charged the mean of their arm")
-    kept = [note for note in recording.notes if "not graded" not in note and "answer" not in note]
+    settled = ("not graded", "answer", "failed without token counts")
+    kept = [note for note in recording.notes if not any(words in note for words in settled)]
     questions = len(recording.questions)
     return replace(
         recording,
