@@ -42,6 +42,7 @@ def _root(
 
 @functools.cache  # once, however often main() is called
 def _register() -> None:
+    from thinkcap.cli.batch import batch
     from thinkcap.cli.demo import demo
     from thinkcap.cli.evaluate import evaluate
     from thinkcap.cli.fit import fit
@@ -55,6 +56,7 @@ def _register() -> None:
 
     app.command("demo")(demo)
     app.command("solve")(solve)
+    app.command("batch")(batch)
     app.command("record")(record)
     app.command("import")(import_)
     app.command("fit")(fit)

@@ -26,7 +26,7 @@ from thinkcap.controller.ledger import SqliteLedger
 from thinkcap.controller.resuming import read_attempts
 from thinkcap.policies import Arm, Attempt, BadInput
 
-__all__ = ["Options", "Task", "open_task"]
+__all__ = ["Options", "Task", "file_name", "open_task"]
 
 
 class Options(pydantic.BaseModel):
@@ -103,7 +103,7 @@ def open_task(
     """
     if ledger is None:
         raise BadInput("--task needs --ledger FILE: the file its account is kept in")
-    path = Path(f"{ledger}.{_file_name(name)}.jsonl")
+    path = Path(f"{ledger}.{file_name(name)}.jsonl")
     existed = path.exists()
     with _alone(path, name):
         ceiling = _ceiling_of(name, ledger)
@@ -133,7 +133,7 @@ def open_task(
         yield Task(name, before, ceiling, path, begun=True)
 
 
-def _file_name(name: str) -> str:
+def file_name(name: str) -> str:
     """The name as part of a file's; told apart from other names that would be written alike."""
     plain = re.sub(r"[^\w.-]+", "-", name)[:80]
     return plain if plain == name else f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
