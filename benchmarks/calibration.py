@@ -8,8 +8,10 @@ such questions with its 95 % interval; over a finite set of other questions the 
 is that interval times sqrt(1 + fitted / judged questions). Three kinds of prediction are held against what came:
 
 - *policies*: accuracy and cost of each policy of the curve's frontier;
-- *budgets*: the same of ``curve.policy(mean_usd=)`` at five budgets between the cheapest and the dearest;
-- *votes*: accuracy of 1, 3, 5, 9, 15 ... votes with each arm, as the fitted law gives it.
+- *budgets*: the same of ``curve.policy(mean_usd=)`` at five budgets between the cheapest and the dearest; which of two
+  policies a question gets is luck too, and its part is added;
+- *votes*: accuracy of 1, 3, 5, 9, 15 ... votes with each arm, as the fitted law gives it (not where a verifier judged:
+  a replay takes what passes).
 
 Printed are the share of intervals that hold what came, the median of their width over that of the achieved figure's own
 bootstrap, and for budgets the mean cost over the budget. ``--planted`` splits recordings of a known law instead, a new
@@ -20,13 +22,14 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from math import sqrt
+from collections.abc import Mapping
+from math import hypot, sqrt
 
 import numpy as np
 
 from thinkcap.demo import recording_path
 from thinkcap.evals import Interval, Planted, Recording, Resamples, fit_curve, load_recording, plant, sweep
-from thinkcap.policies import Fixed, Policy, Vote
+from thinkcap.policies import Expectation, Fixed, Mix, Policy, Vote
 from thinkcap.policies.curves import Curve, Rightness, Shape
 
 VOTES = (1, 3, 5, 9, 15, 25, 40)
@@ -49,7 +52,7 @@ def told(curve: Curve, judged: Recording) -> list[Told]:
         found.append(("budgets", f"{part:.0%}", wish.policy, wish.expected.accuracy, wish.expected.usd, budget))
     for arm in curve.arms:
         label = arm.arm.label
-        most = judged.fewest(label) if arm.votes else 1
+        most = judged.fewest(label) if arm.votes and not judged.verifiable.any() else 1
         for attempts in (number for number in VOTES if number <= most):
             interval = curve.interval(label, attempts)
             policy = Fixed(label) if attempts == 1 else Vote(attempts, label)
@@ -109,26 +112,46 @@ def split(recording: Recording, splits: int, permutations: int) -> Tally:
     for number in range(splits):
         parts = halves(recording, luck)
         fitted, judged = parts if number % 2 else parts[::-1]
-        found = told(fit_curve(fitted, repeats=10, permutations=permutations, seed=number), judged)
+        curve = fit_curve(fitted, repeats=10, permutations=permutations, seed=number)
+        found = told(curve, judged)
+        expected = {point.policy: point.expected for point in curve.frontier()}
         replays = sweep(
             judged, [(name, policy) for _, name, policy, *_ in found], permutations=permutations, seed=number
         )
         strays = sqrt(1 + len(fitted.questions) / len(judged.questions))
-        for (kind, name, _, right, usd, budget), replay in zip(found, replays, strict=True):
+        for (kind, name, policy, right, usd, budget), replay in zip(found, replays, strict=True):
             known = ~np.isnan(replay.accuracy)
             groups = [g or q for g, q in zip(replay.groups, replay.questions, strict=True)]
             samples = Resamples(int(known.sum()), groups=[g for g, k in zip(groups, known, strict=True) if k])
-            tally.note(f"{kind}, right", _wider(right, strays), samples.mean(replay.accuracy[known]))
+            dealt = luck_of(policy, expected, int(known.sum()))
+            tally.note(
+                f"{kind}, right", _blurred(_wider(right, strays), dealt[0]), samples.mean(replay.accuracy[known])
+            )
             if usd is not None:
-                tally.note(f"{kind}, dollars", _relative(usd, strays), _over(samples.mean(replay.usd[known]), usd.mean))
+                told_usd = _blurred(_wider(usd, strays), dealt[1])
+                tally.note(
+                    f"{kind}, dollars", _over(told_usd, usd.mean), _over(samples.mean(replay.usd[known]), usd.mean)
+                )
             if budget is not None:
                 tally.paid[name].append(float(replay.usd.mean()) / budget)
         print(f"split {number + 1} of {splits}", flush=True)
     return tally
 
 
-def _relative(usd: Interval, strays: float) -> Interval:
-    return _over(_wider(usd, strays), usd.mean)
+def luck_of(policy: Policy, expected: Mapping[Policy, Expectation], questions: int) -> tuple[float, float]:
+    """Variance, of accuracy and of dollars, that comes from which question gets which policy of a mix."""
+    if not isinstance(policy, Mix):
+        return 0.0, 0.0
+    first, second = expected[policy.first], expected[policy.second]
+    dealt = policy.share * (1 - policy.share) / questions
+    right, usd = first.accuracy.mean - second.accuracy.mean, first.usd.mean - second.usd.mean
+    return dealt * right**2, dealt * usd**2
+
+
+def _blurred(interval: Interval, variance: float) -> Interval:
+    mean = interval.mean
+    low, high = (hypot(mean - interval.low, 1.96 * sqrt(variance)), hypot(interval.high - mean, 1.96 * sqrt(variance)))
+    return Interval(mean, mean - low, mean + high)
 
 
 def _over(interval: Interval, by: float) -> Interval:
