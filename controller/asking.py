@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from thinkcap.controller.account import Account
@@ -14,15 +14,26 @@ from thinkcap.controller.effects import Asked
 from thinkcap.controller.expecting import UnlikeExpected
 from thinkcap.controller.recorder import Recorder
 from thinkcap.controller.resuming import Name
-from thinkcap.controller.solving import OnAttempt, Solver
-from thinkcap.controller.wire import ResponseFormat
+from thinkcap.controller.solving import OnAttempt, Solver, check_format
+from thinkcap.controller.tools import read_tools
+from thinkcap.controller.wire import ResponseFormat, build, opening
 from thinkcap.policies import BadInput, Dollars, Expectation, Expected, Extract, Item, Where, asks
 from thinkcap.policies.interval import Interval
 
 if TYPE_CHECKING:
     from thinkcap.policies.curves import Curve, Point
 
-__all__ = ["Asking", "check_concurrency", "levels_for", "open_budget", "read_asking", "read_item", "read_items"]
+__all__ = [
+    "Asking",
+    "check_concurrency",
+    "check_told",
+    "levels_for",
+    "open_budget",
+    "read_asking",
+    "read_item",
+    "read_items",
+    "worst_of",
+]
 
 
 class Asking(TypedDict, total=False):
@@ -50,6 +61,8 @@ def read_asking(solver: Solver[Any], asking: Asking) -> dict[str, Any]:
     """
     if unknown := asking.keys() - Asking.__annotations__.keys():
         raise BadInput(f"there is no {min(unknown)}=; there are {', '.join(Asking.__annotations__)}")
+    check_told(asking.get("on_attempt"), "on_attempt")
+    check_format(asking.get("response_format"))
     ceiling = asking.get("ceiling")
     return {
         "ceiling": solver.ceiling if ceiling is None else Ceiling.of(ceiling),
@@ -104,6 +117,16 @@ def read_items(
     return items
 
 
+def check_told(told: object, what: str) -> None:
+    """Refuse one that cannot be told of anything, before anything is paid.
+
+    Raises:
+        BadInput: if it is neither a function nor None.
+    """
+    if told is not None and not callable(told):
+        raise BadInput(f"{what}= must be a function, not {told!r}")
+
+
 def check_concurrency(concurrency: object) -> int:
     """Attempts, or questions, in flight at most.
 
@@ -136,6 +159,31 @@ def levels_for(solver: Solver[Any], curve: Curve | None) -> tuple[Point, ...]:
     for differs in curve.check([arm for arm in solver.arms if arm.label in asked], solver.usd_per_mtok()):
         warnings.warn(differs, UnlikeExpected, stacklevel=4)
     return curve.frontier()
+
+
+def worst_of(
+    solver: Solver[Any], questions: Iterable[Asked], options: Mapping[str, Any], levels: Sequence[Point]
+) -> int:
+    """The most that one call at any of the questions can cost, in nano-dollars, at the arms that the levels ask.
+
+    Raises:
+        BadInput: for a question or an option that cannot be used; and what asking would raise.
+    """
+    tools = read_tools(options["tools"], coroutines=solver._awaits).values()
+    asked = {label for level in levels for label in asks(level.policy) or [arm.label for arm in solver.arms]}
+    arms = [arm for arm in solver.arms if arm.label in asked] or solver.arms
+    account = solver.account or Account(1)  # nothing is reserved here
+    meters = {key: solver._meter(account, client, []) for key, client in solver.clients.items()}
+    worst = 0
+    for question in questions:
+        for arm in arms:
+            request = build(
+                arm, opening(question, arm), cap=None, tools=tools, response_format=options["response_format"]
+            )
+            quote = meters[arm.client].quote(request.body, arm.api)
+            worst = max(worst, quote.worst(arm.max_output_tokens or solver._default_output_tokens))
+    ceiling = options["ceiling"]
+    return worst if ceiling is None or ceiling.nano is None else min(worst, ceiling.nano)
 
 
 def open_budget(solver: Solver[Any], budget: Ceiling | Dollars, name: str | None, *, resume: bool = False) -> Account:

@@ -9,18 +9,30 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic
 
-from thinkcap.controller.asking import Asking, check_concurrency, levels_for, open_budget, read_asking, read_items
+from thinkcap.controller.account import Account
+from thinkcap.controller.asking import (
+    Asking,
+    check_concurrency,
+    check_told,
+    levels_for,
+    open_budget,
+    read_asking,
+    read_items,
+    worst_of,
+)
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.effects import Asked
 from thinkcap.controller.expecting import ExpectedSoFar
 from thinkcap.controller.govern import Client
+from thinkcap.controller.ledger import Limits
 from thinkcap.controller.resuming import read_all_attempts, resumable
 from thinkcap.controller.solving import Solver
 from thinkcap.policies import (
     Attempt,
+    BadInput,
     CeilingReached,
     Dollars,
     Fixed,
@@ -70,6 +82,33 @@ class Many:
     receipt: Mapping[str, Any]
 
 
+@dataclass(slots=True)
+class _Begun:
+    """A turn in flight.
+
+    Attributes:
+        beside: others were in flight at any time while it was.
+        made: its attempts so far.
+        account: the question's, once it is open.
+    """
+
+    beside: bool
+    made: list[Attempt] = field(default_factory=list)
+    account: Account | None = None
+
+    def is_late(self) -> bool:
+        """Whether the question's seconds are over."""
+        return self.account is not None and self.account.seconds_left == 0
+
+    def is_at_its_own(self, free: Limits) -> bool:
+        """Whether the question's own ceiling leaves it no more than the budget does."""
+        if self.account is None:
+            return False
+        own = self.account.balance
+        pairs = ((own.money, free.nusd), (own.output_tokens, free.output_tokens), (own.calls, free.calls))
+        return any(tally.free is not None and (most is None or tally.free <= most) for tally, most in pairs)
+
+
 class Rounds(Generic[Client]):
     """One batch: says what to begin, and takes what came of it. Turns are begun by any thread, the rest is done by one.
 
@@ -102,9 +141,11 @@ class Rounds(Generic[Client]):
 
         self.concurrency = self._limit = check_concurrency(concurrency)
         self._options = read_asking(solver, asking)
+        check_told(progress, "progress")
         levels = levels_for(solver, curve)
         self._items = read_items(questions, solver.recorder)
         names = [name for name, _, _ in self._items]
+        self._worst = worst_of(solver, (asked for _, asked, _ in self._items), self._options, levels)
         held = read_all_attempts(resumable(solver.recorder), names, solver.arms) if resume else {}
         self.account = open_budget(solver, budget, name, resume=resume)
         self._solver: Solver[Client] = copy.copy(solver)
@@ -114,10 +155,14 @@ class Rounds(Generic[Client]):
         self._batch = Batch(levels, states, self._money / NANO)
         self._is_certified = curve is not None
         self._progress = progress
-        self._made: dict[int, list[Attempt]] = {}
-        self._in_a_row, self._succeeded = 0, False
+        self._begun: dict[int, _Begun] = {}
+        self._retried: set[int] = set()
+        self._why: dict[int, Reason] = {}
+        self._in_a_row = self._in_a_row_well = 0
+        self._succeeded = False
         self._first_error: BaseException | None = None
         self._stopped: str | None = None
+        self._otherwise = Reason.CEILING
 
     def _question(self, name: str, own: Mapping[str, Any]) -> Question:
         asked = {**self._options, **own}
@@ -128,11 +173,18 @@ class Rounds(Generic[Client]):
     def ready(self) -> list[Turn]:
         """The attempts to begin beside those in flight."""
         turns: list[Turn] = []
-        while self._stopped is None and self._batch.running < self._limit:
-            turn = self._batch.next(self._unspent / NANO)
+        while self._stopped is None and (running := self._batch.running) < self._limit:
+            unspent = self._unspent
+            if running and unspent < (running + 1) * self._worst:
+                break  # beside the others it would be refused, or cut short
+            turn = self._batch.next(unspent / NANO)
             if turn is None:
                 break
             turns.append(turn)
+            self._begun[turn.place] = _Begun(running > 0)
+        if turns and self._batch.running > 1:
+            for begun in self._begun.values():
+                begun.beside = True
         return turns
 
     def begin(self, turn: Turn) -> Callable[[], Any]:
@@ -140,18 +192,18 @@ class Rounds(Generic[Client]):
         state, (name, asked, own) = self._batch.states[turn.place], self._items[turn.place]
         solver = copy.copy(self._solver)
         solver.policy = turn.policy.capped(attempts=len(state.attempts) + 1)
-        made: list[Attempt] = []
-        self._made[turn.place] = made
+        begun = self._begun[turn.place]
         options = {**self._options, **own}
         told = options["on_attempt"]
 
         def note(question: Question, attempt: Attempt) -> None:
-            made.append(attempt)
+            begun.made.append(attempt)
             if told is not None:
                 told(question, attempt)
 
         options["on_attempt"] = note
         solve = solver._start(asked, id=name[1], before=state.attempts, agent=None, **options)
+        begun.account = solve.account
         return lambda: solver._run(solve)
 
     def ended(self, turn: Turn, outcome: Outcome | BaseException) -> None:
@@ -160,21 +212,22 @@ class Rounds(Generic[Client]):
         Raises:
             Exception: what it raised, unless it is for want of money or the provider's failure.
         """
-        made = self._made.pop(turn.place, [])
-        state = self._batch.states[turn.place]
+        begun, state = self._begun.pop(turn.place), self._batch.states[turn.place]
+        made = begun.made
         if made and made[-1].finish == "ceiling" and not made[-1].calls:
-            made = []  # refused before it was sent
+            made = made[:-1]  # refused before it was sent
+        late = isinstance(outcome, BadInput) and not made and begun.is_late()
+        if isinstance(outcome, BaseException) and not (late or isinstance(outcome, CeilingReached | ProviderFailed)):
+            raise outcome
         failed = isinstance(outcome, ProviderFailed) or any(attempt.finish == "error" for attempt in made)
         if self.account.closed is Reason.DEADLINE:
-            self._stop("its seconds are over", outcome)
-        elif isinstance(outcome, BaseException) and not isinstance(outcome, CeilingReached | ProviderFailed):
-            raise outcome
-        if not made and not failed and self._stopped is None:
-            broke = not isinstance(outcome, Outcome) or outcome.reason is Reason.CEILING
-            if broke and self._batch.running > 1:
-                self._batch.again(turn)  # what the others hold may come back: try again beside fewer
-                self._limit = max(1, min(self._limit, self._batch.running + 1) // 2)
+            self._stop("its seconds are over", Reason.DEADLINE, outcome)
+        if not made and not failed:
+            reason = outcome.reason if isinstance(outcome, Outcome) else Reason.DEADLINE if late else Reason.CEILING
+            if reason is Reason.CEILING and self._stopped is None and self._may_fit(turn.place, begun):
+                self._batch.again(turn)
                 return
+            self._why[turn.place] = reason
         for attempt in made:
             state = state.after(attempt)
         self._batch.took(turn, state)
@@ -182,9 +235,12 @@ class Rounds(Generic[Client]):
             self._in_a_row += 1
             if self._in_a_row >= (_FAILURES_LATER if self._succeeded else min(_FAILURES, len(self._items))):
                 error = made[-1].error if made else str(outcome)
-                self._stop(f"{self._in_a_row} attempts in a row failed: {error}", outcome)
+                self._stop(f"{self._in_a_row} attempts in a row failed: {error}", Reason.FAILED, outcome)
         elif made:
             self._in_a_row, self._succeeded = 0, True
+            self._in_a_row_well += 1
+            if self._limit < self.concurrency and self._in_a_row_well >= self._limit:
+                self._limit, self._in_a_row_well = self._limit + 1, 0
         elif isinstance(outcome, BaseException):
             self._first_error = self._first_error or outcome
         if self._progress is not None:
@@ -200,7 +256,9 @@ class Rounds(Generic[Client]):
         got_through = any(a.calls or a.text is not None for state in self._batch.states for a in state.attempts)
         if self._first_error is not None and not got_through:
             raise self._first_error
-        outcomes = tuple(self._batch.outcome(place) for place in range(len(self._items)))
+        outcomes = tuple(
+            self._batch.outcome(place, self._why.get(place, self._otherwise)) for place in range(len(self._items))
+        )
         return Many(
             outcomes,
             self._money,
@@ -210,8 +268,20 @@ class Rounds(Generic[Client]):
             self.account.receipt(),
         )
 
-    def _stop(self, why: str, outcome: object) -> None:
-        self._stopped = self._stopped or why
+    def _may_fit(self, place: int, begun: _Begun) -> bool:
+        """Whether what was refused may fit once those beside it have ended; if so, fewer are begun at once."""
+        if not begun.beside:
+            return False
+        if begun.is_at_its_own(self.account.available):
+            known = place in self._retried
+            self._retried.add(place)
+            return not known
+        self._limit, self._in_a_row_well = max(1, min(self._limit, self._batch.running - 1)), 0
+        return True
+
+    def _stop(self, why: str, reason: Reason, outcome: object) -> None:
+        if self._stopped is None:
+            self._stopped, self._otherwise = why, reason
         if isinstance(outcome, BaseException):
             self._first_error = self._first_error or outcome
 

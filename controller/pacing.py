@@ -84,13 +84,21 @@ class Paced(Generic[Client]):
         self._numbers = itertools.count(1)
         self.lock = threading.Lock()
         self._in_a_row = self._worst = 0
+        self._error: str | None = None
 
     def has_room(self, running: int) -> bool:
         """Whether another question may begin: only if what is unspent pays for one more call beside each in flight."""
         return not running or (running < self.concurrency and self._unspent >= (running + 1) * self._worst)
 
     def begin(self, question: Asked | Item) -> Opened:
-        """The next question, with its share of the budget."""
+        """The next question, with its share of the budget.
+
+        Raises:
+            ProviderFailed: if those before it did not get through.
+            BadInput: if it cannot be asked.
+        """
+        if self._in_a_row >= _FAILURES:
+            raise ProviderFailed(f"{self._in_a_row} questions in a row failed: {self._error}")
         (_, name), asked, own = read_item(question, next(self._numbers), self._solver.recorder)
         with self.lock:
             share = self._pace.next(self._unspent / NANO)
@@ -100,11 +108,12 @@ class Paced(Generic[Client]):
         self._worst = max(self._worst, *(quote.worst(cap) for quote, cap in solver._quotes(solve).values()))
         return Opened(self, share, name, solve.account, lambda: solver._run(solve))
 
-    def took(self, share: Share, spent_nusd: int, *, failed: bool) -> int:
-        """Note what a question cost; returns how many have failed in a row."""
+    def took(self, share: Share, spent_nusd: int, error: str | None) -> int:
+        """Note what a question cost, and how it failed if it did; returns how many have failed in a row."""
         with self.lock:
             self._pace.took(share, spent_nusd / NANO)
-            self._in_a_row = self._in_a_row + 1 if failed else 0
+            self._in_a_row = 0 if error is None else self._in_a_row + 1
+            self._error = error
             return self._in_a_row
 
     @property
@@ -132,26 +141,28 @@ class Opened:
 
     def ended(self, outcome: Outcome) -> Outcome:
         """Its outcome, noted."""
-        self._took(failed=False)
+        failed = outcome.reason is Reason.FAILED and outcome.answer is None
+        self._took(f"{outcome.attempts[-1].error}" if failed else None)
         return outcome
 
     def failed(self, error: Exception) -> Outcome:
-        """Its outcome where answering it raised: none for want of money, or after the first failures of the provider.
+        """Its outcome where answering it raised: none for want of money or time, or after the provider's failure.
 
         Raises:
-            Exception: any other error.
+            Exception: any other error; the provider's once a few have failed in a row.
         """
-        in_a_row = self._took(failed=isinstance(error, ProviderFailed))
+        late, unpaid = self.account.seconds_left == 0, not self.account.balance.money.spent
+        in_a_row = self._took(str(error) if isinstance(error, ProviderFailed) else None)
         if isinstance(error, CeilingReached):
             return self._nothing(Reason.CEILING)
-        if isinstance(error, ProviderFailed) and in_a_row < _FAILURES:
-            return self._nothing(Reason.FAILED)
-        if self.paced.account.closed is Reason.DEADLINE:
+        if isinstance(error, BadInput) and late and unpaid:
             return self._nothing(Reason.DEADLINE)
+        if isinstance(error, ProviderFailed) and (late or in_a_row < _FAILURES):
+            return self._nothing(Reason.DEADLINE if late else Reason.FAILED)
         raise error
 
     def _nothing(self, reason: Reason) -> Outcome:
         return Outcome(self.name, None, reason, (), None)
 
-    def _took(self, *, failed: bool) -> int:
-        return self.paced.took(self.share, self.account.balance.money.spent, failed=failed)
+    def _took(self, error: str | None) -> int:
+        return self.paced.took(self.share, self.account.balance.money.spent, error)

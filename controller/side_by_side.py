@@ -63,18 +63,24 @@ async def in_tasks(rounds: Rounds[Any]) -> Many:
 def stream_in_threads(paced: Paced[Any], questions: Iterable[Asked | Item]) -> Iterator[Outcome]:
     """A stream's outcomes, in the order of its questions; one that is there is given before another is begun."""
     coming, is_over = iter(questions), False
+    broke: Exception | None = None
     with paced.account, ThreadPoolExecutor(paced.concurrency) as pool:
         window: deque[Future[Outcome]] = deque()
         while window or not is_over:
             if window and window[0].done():
                 yield window.popleft().result()
             elif not is_over and paced.has_room(sum(not future.done() for future in window)):
-                question = next(coming, _OVER)
-                is_over = question is _OVER
-                if not is_over:
-                    window.append(pool.submit(_made, paced.begin(question)))
+                try:
+                    question = next(coming, _OVER)
+                    is_over = question is _OVER
+                    if not is_over:
+                        window.append(pool.submit(_made, paced.begin(question)))
+                except Exception as error:
+                    broke, is_over = error, True  # what was asked before is given first
             else:
                 wait([future for future in window if not future.done()], return_when=FIRST_COMPLETED)
+    if broke is not None:
+        raise broke
 
 
 def _made(opened: Opened) -> Outcome:
@@ -89,6 +95,7 @@ async def stream_in_tasks(
 ) -> AsyncIterator[Outcome]:
     """The same in tasks; the questions may come asynchronously."""
     coming, is_over = aiter(_each(questions)), False
+    broke: Exception | None = None
     window: deque[asyncio.Task[Outcome]] = deque()
     try:
         with paced.account:
@@ -96,15 +103,20 @@ async def stream_in_tasks(
                 if window and window[0].done():
                     yield window.popleft().result()
                 elif not is_over and paced.has_room(sum(not task.done() for task in window)):
-                    question = await anext(coming, _OVER)
-                    is_over = question is _OVER
-                    if not is_over:
-                        window.append(asyncio.create_task(_awaited(paced.begin(question))))
+                    try:
+                        question = await anext(coming, _OVER)
+                        is_over = question is _OVER
+                        if not is_over:
+                            window.append(asyncio.create_task(_awaited(paced.begin(question))))
+                    except Exception as error:
+                        broke, is_over = error, True
                 else:
                     running = [task for task in window if not task.done()]
                     await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     finally:
         await _cancelled(window)
+    if broke is not None:
+        raise broke
 
 
 async def _awaited(opened: Opened) -> Outcome:

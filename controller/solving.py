@@ -58,7 +58,7 @@ from thinkcap.policies import (
     verifier,
 )
 
-__all__ = ["Grade", "OnAttempt", "Solve", "Solver"]
+__all__ = ["Grade", "OnAttempt", "Solve", "Solver", "check_format"]
 
 OnAttempt = Callable[[Question, Attempt], None]
 
@@ -141,7 +141,7 @@ class Solver(Generic[Client]):
         grade: Grade | None = None,
     ) -> Solve[Client]:
         _check_count(max_steps, "max_steps")
-        _check_format(response_format)
+        check_format(response_format)
         opening(question, self.arms[0])  # refuses an empty question before an account is opened for it
         checker = None if verifier_spec is None else verifier(verifier_spec)
         reader = None if extract is None else extractor(extract)
@@ -349,7 +349,12 @@ def _check_count(count: object, what: str) -> None:
         raise BadInput(f"{what} must be a whole number from 1, not {count!r}")
 
 
-def _check_format(response_format: object) -> None:
+def check_format(response_format: object) -> None:
+    """Refuse what no answer could be held against.
+
+    Raises:
+        BadInput: if it is neither a pydantic model nor a dict nor None.
+    """
     if response_format is None or isinstance(response_format, Mapping):
         return
     if not (isinstance(response_format, type) and issubclass(response_format, pydantic.BaseModel)):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import re
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,7 @@ from thinkcap.policies import (
     Fixed,
     Item,
     Lead,
+    NotGoverned,
     Outcome,
     ProviderFailed,
     Reason,
@@ -320,6 +323,122 @@ def test_a_batch_of_texts_goes_on_with_another_list(side: Side, tmp_path: Path) 
         assert billed(server) == batch.spent_nusd == sum(one.spent_nusd for one in batch.outcomes)
 
 
+def test_what_cannot_be_asked_is_refused_before_anything_is_paid(side: Side) -> None:
+    """A question or an option that cannot be used, wherever in the list: nothing is asked, and the name stays free."""
+    audio = {"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}
+    with LoopbackServer(Model()) as server:
+        controller = controller_of(side, server)
+        for bad, options in (
+            ("  ", {}),
+            ([], {}),
+            ("\ud800", {}),
+            ([{"role": "user", "content": [audio]}], {}),
+            ("Question 1?", {"on_attempt": 3}),
+            ("Question 1?", {"progress": 3}),
+            ("Question 1?", {"response_format": 3}),
+            ("Question 1?", {"tools": [3]}),
+        ):
+            with pytest.raises((BadInput, NotGoverned)):
+                many(side, controller, [*questions(9), bad], budget=1.0, concurrency=1, name="batch", **options)
+        assert not server.requests
+        assert len(many(side, controller, questions(2), budget=1.0, name="batch").outcomes) == 2
+
+
+def test_answered_counts_the_outcomes_with_an_answer(side: Side) -> None:
+    """What progress is told is spent and answered in the end: an answer that no verifier accepts is none."""
+    items = [
+        Item(f"q{n}", f"Question {n} of some?", verify={"equals": "427"[n % 3 :]}, extract="number") for n in range(9)
+    ]
+    seen: list[tuple[int, int]] = []
+    with LoopbackServer(Reply(text="42")) as server:
+        batch = many(
+            side,
+            controller_of(side, server),
+            items,
+            budget=1.0,
+            curve=told(),
+            progress=lambda *so_far: seen.append(so_far),
+        )
+    assert seen[-1] == (batch.spent_nusd, sum(one.answer is not None for one in batch.outcomes))
+    assert seen == sorted(seen)
+
+
+def test_questions_at_their_own_ceiling_do_not_hold_up_the_others(side: Side) -> None:
+    """Questions that can spend no more under their own ceiling leave as many in flight as before."""
+    flight, most, lock = 0, list[int](), threading.Lock()
+
+    def script(request: Received) -> Reply:
+        nonlocal flight
+        with lock:
+            flight += 1
+            most.append(flight)
+        time.sleep(0.02)
+        with lock:
+            flight -= 1
+        return Reply(text=f"{len(most)}", output_tokens=5)
+
+    with LoopbackServer(script) as server:
+        batch = many(
+            side,
+            controller_of(side, server),
+            questions(24),
+            budget=1.0,
+            curve=told(),
+            concurrency=6,
+            ceiling=8 * ONE_CALL / NANO,
+        )
+        assert billed(server) == batch.spent_nusd == sum(one.spent_nusd for one in batch.outcomes)
+    assert {one.reason for one in batch.outcomes} == {Reason.CEILING}
+    assert max(most[-20:]) > 2
+
+
+def test_no_attempt_is_cut_short_for_those_beside_it(side: Side) -> None:
+    """A budget that pays for every question in full one after the other does so with several in flight, too."""
+    worst = 600_000  # a little above all of the prompt's bound and an output of 20 tokens
+    with LoopbackServer(Reply(text="42", output_tokens=20, input_tokens=40, latency_s=0.01)) as server:
+        batch = many(
+            side,
+            controller_of(side, server, min_output_tokens=5),
+            questions(12),
+            budget=(11 * 240_000 + worst) / NANO,
+            concurrency=8,
+        )
+        assert billed(server) == batch.spent_nusd == 12 * 240_000
+        assert {request.body[side.cap_name] for request in server.requests} == {20}
+    assert [one.answer for one in batch.outcomes] == ["42"] * 12
+
+
+def test_a_question_that_is_late_is_told_so(side: Side) -> None:
+    """A question whose own seconds are over before its first call ends as late; the others go on, in both forms."""
+    slow = Ceiling(seconds=1e-6)
+    with LoopbackServer(Reply(text="42", latency_s=0.3)) as server:
+        controller = controller_of(side, server)
+        with pytest.raises(BadInput, match="deadline passed"):
+            many(side, controller, questions(3), budget=1.0, curve=told(), ceiling=slow)
+        outcomes = stream(side, controller, questions(3), budget=1.0, curve=told(), ceiling=slow)
+        assert [one.reason for one in outcomes] == [Reason.DEADLINE] * 3
+        limit = Ceiling(usd=1.0, seconds=0.2)
+        batch = many(side, controller, questions(3), budget=limit, curve=told(), concurrency=1)
+        assert {one.reason for one in batch.outcomes[1:]} == {Reason.DEADLINE}
+        assert not server.billed or controller.account.balance.money.spent
+
+
+def test_a_late_batch_still_raises_what_the_caller_raised(side: Side) -> None:
+    """What ``on_attempt`` raises is never taken for the deadline, and what was paid is spent."""
+
+    def boom(question: Any, attempt: Any) -> None:
+        time.sleep(0.3)
+        raise Stop
+
+    with LoopbackServer(Reply(text="42")) as server:
+        controller = controller_of(side, server)
+        options = {"budget": Ceiling(usd=1.0, seconds=0.25), "curve": told(), "concurrency": 1, "on_attempt": boom}
+        for ask in (many, stream):
+            with pytest.raises(Stop):
+                ask(side, controller, questions(3), **options)
+        assert billed(server) == controller.account.balance.money.spent > 0
+
+
 # A stream.
 
 
@@ -396,6 +515,45 @@ def test_a_stream_outlives_a_failure_but_not_an_outage(side: Side) -> None:
         failed = [number_of(request) for request in server.requests if number_of(request) >= 4]
     assert failed == [4, 5, 6, 7, 8]
     assert [one.reason is Reason.FAILED for one in seen] == [False, True, False, False, True, True, True, True]
+
+
+def test_a_stream_that_breaks_gives_what_it_paid_for(side: Side) -> None:
+    """A question that cannot be asked, or a source that raises, ends a stream after the outcomes of those before."""
+
+    def coming() -> Iterator[str]:
+        yield from (f"Question {number} of some?" for number in range(3))
+        raise Stop
+
+    texts = [*(f"Question {number} of some?" for number in range(3)), ""]
+    with LoopbackServer(Reply(text="42", latency_s=0.05)) as server:
+        for source, error in ((coming(), Stop), (texts, BadInput)):
+            found = controller_of(side, server).solve_stream(source, budget=1.0, total=4, concurrency=4)
+            seen: list[Outcome] = []
+
+            async def take(found: Any = found, seen: list[Outcome] = seen) -> None:
+                while True:
+                    seen.append(await anext(found))
+
+            with pytest.raises(error):
+                seen.extend(found) if side.mode == "sync" else side.run(take())
+            assert [one.answer for one in seen] == ["42"] * 3
+
+
+def test_a_stream_ends_in_an_outage_that_bills(side: Side) -> None:
+    """Five questions in a row that failed after they may have been billed end a stream as unbilled ones do."""
+    with LoopbackServer(FAULTS["malformed JSON"](Reply(text="42"))) as server:
+        controller = controller_of(side, server)
+        found = controller.solve_stream(questions(30), budget=1.0, curve=told())
+        seen: list[Outcome] = []
+
+        async def take() -> None:
+            while True:
+                seen.append(await anext(found))
+
+        with pytest.raises(ProviderFailed, match="5 questions in a row"):
+            seen.extend(found) if side.mode == "sync" else side.run(take())
+        assert len(server.requests) == 5
+        assert controller.account.balance.money.spent == sum(one.spent_nusd for one in seen) > 0
 
 
 # Bad input.

@@ -93,7 +93,7 @@ class Batch:
         self._waiting: list[tuple[int, float, int]] = []
         self._base, self._share = self._start()
         self._dealt = 0.0
-        self._answered = sum(any(attempt.answer is not None for attempt in state.attempts) for state in states)
+        self._answered = {place for place, state in enumerate(states) if state.attempts and self._answers(place)}
         self._fresh = deque(place for place, state in enumerate(states) if not state.attempts)
         for place, state in enumerate(states):
             if state.attempts:
@@ -128,9 +128,8 @@ class Batch:
             self._costs[attempt.arm.label] += attempt.cost_nusd
         if made:
             self.level[turn.place] = turn.level
-            had = any(attempt.answer is not None for attempt in before.attempts)
-            self._answered += not had and any(attempt.answer is not None for attempt in made)
             self._wait(turn.place, turn.level)
+            (self._answered.add if self._answers(turn.place) else self._answered.discard)(turn.place)
 
     def again(self, turn: Turn) -> None:
         """Put a turn back: no attempt could be made beside those in flight."""
@@ -145,14 +144,22 @@ class Batch:
     @property
     def answered(self) -> int:
         """Questions that have an answer, whether or not more will be bought at them."""
-        return self._answered
+        return len(self._answered)
 
-    def outcome(self, place: int) -> Outcome:
-        """What a question comes to as things stand."""
+    def outcome(self, place: int, otherwise: Reason = Reason.CEILING) -> Outcome:
+        """What a question comes to as things stand.
+
+        Args:
+            place: of the question.
+            otherwise: why nothing more is bought at it, if its policy would go on.
+        """
         state, level = self.states[place], self.level[place]
         policy = self._points[self._base if level is None else level].policy
         move = next_move(policy, state)
-        return ended(state, policy.stop(state, Reason.CEILING) if isinstance(move, Call) else move)
+        return ended(state, policy.stop(state, otherwise) if isinstance(move, Call) else move)
+
+    def _answers(self, place: int) -> bool:
+        return self.outcome(place).answer is not None
 
     def certificate(self) -> Certificate:
         """Right answers expected of what was bought, beside the most that the whole budget could have bought."""
