@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -57,7 +56,7 @@ class Forgetful(MemoryLedger):
 
     def settle(self, ticket: str, charge: Charge, *, at: float):  # type: ignore[no-untyped-def]
         entry = self.entry(ticket)
-        return replace(entry, status="settled", charged=Amount(charge.nusd or 0))
+        return entry._replace(status="settled", charged=Amount(charge.nusd or 0))
 
 
 class Generous(MemoryLedger):
@@ -175,7 +174,7 @@ def test_a_failing_write_leaves_memory_untouched() -> None:
     (before,) = ledger.open("a", Ceiling(usd=1), at=0.0)
 
     def interrupted(rows: Any) -> None:
-        rows.put_sums([replace(before, reserved=Amount(5))])
+        rows.put_sums([before._replace(reserved=Amount(5))])
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -341,7 +340,7 @@ def test_an_interrupt_in_a_step_keeps_none_of_it(ledger: SqliteLedger) -> None:
     (before,) = ledger.levels("a")
 
     def interrupted(rows: Any) -> None:
-        rows.put_sums([replace(before, spent=Amount(999))])
+        rows.put_sums([before._replace(spent=Amount(999))])
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from thinkcap.controller.ceiling import Ceiling
@@ -145,7 +144,7 @@ class Books(abc.ABC):
         """See :meth:`Ledger.note_response`."""
 
         def step(rows: Rows) -> Entry:
-            entry = replace(_one(rows.entry(ticket), ticket), response=response)
+            entry = _one(rows.entry(ticket), ticket)._replace(response=response)
             rows.put_entry(entry)
             return entry
 

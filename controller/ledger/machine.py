@@ -212,7 +212,7 @@ def is_dearer(entry: Entry, charge: Charge) -> bool:
 
 def corrected(levels: Sequence[Level], entry: Entry, charge: Charge, at: float) -> tuple[tuple[Level, ...], Entry]:
     """The account, its ancestors and the entry once a bound has given way to what the call really took."""
-    held = replace(entry, status="reserved", charged=None, usage=None, provenance=None, settled_at=None)
+    held = entry._replace(status="reserved", charged=None, usage=None, provenance=None, settled_at=None)
     before = entry.charged or Amount()
     return settled(
         [level.now(level.spent - before, level.reserved + entry.reserved) for level in levels], held, charge, at
@@ -225,7 +225,7 @@ def raised(level: Level, ceiling: Ceiling) -> Level:
     Raises:
         BadInput: if it is below what is spent and reserved.
     """
-    after = replace(level, ceiling=ceiling)
+    after = level._replace(ceiling=ceiling)
     balance = after.balance
     money, tokens, calls = balance.money, balance.output_tokens, balance.calls
     for tally, say, unit in ((money, _dollars, ""), (tokens, _count, " output tokens"), (calls, _count, " calls")):
@@ -258,7 +258,7 @@ def _told(purpose: Purpose, charge: Charge, *, above: int) -> Purpose:
 def released(levels: Sequence[Level], entry: Entry, at: float) -> tuple[tuple[Level, ...], Entry]:
     """The account, its ancestors and the entry once the reservation is given back."""
     after = tuple(level.now(level.spent, level.reserved - entry.reserved) for level in levels)
-    return after, replace(entry, status="released", settled_at=at)
+    return after, entry._replace(status="released", settled_at=at)
 
 
 def free_of_all(levels: Sequence[Level]) -> Limits:

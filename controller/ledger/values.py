@@ -1,10 +1,14 @@
-"""What a ledger takes and gives. Money is in nano-dollars; None means "not known" or "not limited"."""
+"""What a ledger takes and gives. Money is in nano-dollars; None means "not known" or "not limited".
+
+What is made anew in every call (amounts, accounts, entries) are named tuples: a frozen dataclass takes half a
+microsecond a field to make where nothing of it is in the processor's caches, as between two calls over a network.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.policies.errors import BadInput
@@ -41,8 +45,7 @@ _TOKENS = ("input_tokens", "output_tokens", *_PARTS)
 _MOST = 10**15  # of one call: a million dollars; thousands of such still fit SQLite's 64-bit integers
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(NamedTuple):
     """What one call takes at most, or what many took together.
 
     Attributes:
@@ -55,7 +58,7 @@ class Amount:
     output_tokens: int = 0
     calls: int = 0
 
-    def __add__(self, other: Amount) -> Amount:
+    def __add__(self, other: Amount) -> Amount:  # type: ignore[override]
         return Amount(self.nusd + other.nusd, self.output_tokens + other.output_tokens, self.calls + other.calls)
 
     def __sub__(self, other: Amount) -> Amount:
@@ -139,8 +142,7 @@ class Balance:
     calls: Tally
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """One account as the ledger holds it.
 
     Attributes:
@@ -255,8 +257,7 @@ class Charge:
             _check_counts(self.usage, _TOKENS)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the ledger: a reservation and what became of it.
 
     Attributes:
