@@ -236,20 +236,18 @@ class _Asked(NamedTuple):
 
     def with_cap(self, ticket: Ticket, options: Any) -> tuple[Any, bool]:
         """The request as it is sent, with its cap and no retries of the SDK's; whether its usage is to be hidden."""
-        body, extra = self.body, options.extra_json
-        options = options.model_copy()
-        changes, shown = _cap(body, self.api, ticket.cap), True
+        body, extra, parse = self.body, options.extra_json, options.post_parser
+        caps, shown = _cap(body, self.api, ticket.cap), True
         if self.streamed and self.api == "chat":
-            changes["stream_options"], shown = _asking_for_usage(body.get("stream_options"))
-        options.json_data = {**options.json_data, **changes}
-        if isinstance(extra, Mapping):
-            options.extra_json = {name: value for name, value in extra.items() if name not in changes} or None
-        options.max_retries = 0
+            caps["stream_options"], shown = _asking_for_usage(body.get("stream_options"))
+        changes: dict[str, Any] = {"json_data": {**options.json_data, **caps}, "max_retries": 0}
+        if extra and isinstance(extra, Mapping):
+            changes["extra_json"] = {name: value for name, value in extra.items() if name not in caps} or None
         if self.unread:
-            options.headers = _uncompressed(options.headers)
+            changes["headers"] = _uncompressed(options.headers)
         if not self.streamed:
-            options.post_parser = _first(ticket.settle, options.post_parser)
-        return options, not shown
+            changes["post_parser"] = _first(ticket.settle, parse)
+        return options.model_copy(update=changes), not shown
 
     @property
     def streamed(self) -> bool:
@@ -259,19 +257,22 @@ class _Asked(NamedTuple):
 
 def _read(meter: Meter, options: Any, *, stream: bool) -> Any:
     """What a request asks for; if it is free, its options as they are sent."""
-    route = _route(str(options.method).lower(), str(options.url), meter.base_url)
+    method, url = options.method, options.url
+    route: Api | Literal["kept"] | None = _GOVERNED.get(url) if method == "post" else None  # as the SDK's methods ask
     if route is None:
-        return options
+        route = _route(str(method).lower(), str(url), meter.base_url)
+        if route is None:
+            return options
     if route == "kept":
         options = options.model_copy()
         options.post_parser = _first(meter.settle_kept, options.post_parser)
         return options
     sent = options.json_data
-    if not isinstance(sent, Mapping) or options.content is not None or options.files is not None:
+    if not isinstance(sent, (dict, Mapping)) or options.content is not None or options.files is not None:
         raise NotGoverned(f"a request to {options.url} without a JSON body cannot be governed: send json_data")
-    extra = options.extra_json if isinstance(options.extra_json, Mapping) else {}
-    body = {**sent, **extra}
-    unread = stream or _header(options.headers, _RAW) == "stream"
+    extra = options.extra_json
+    body = {**sent, **extra} if extra and isinstance(extra, Mapping) else {**sent}
+    unread = stream or bool(options.headers and _header(options.headers, _RAW) == "stream")
     if body.get("stream") and not unread:
         raise NotGoverned("a stream that is read as a whole cannot be governed: pass stream=True to the method itself")
     return _Asked(body, route, unread)

@@ -22,15 +22,18 @@ class Forking(Protocol):
         ...
 
 
-_forks = 0
+_process = (os.getpid(), 0)
 _followers: weakref.WeakSet[Forking] = weakref.WeakSet()
 _resting: list[Forking] = []
 _gate = threading.RLock()  # held over a fork, so that none starts to follow in the middle of it
 
 
 def this_process() -> tuple[int, int]:
-    """Equal only within one process: how often its line was forked is part of it, since numbers are used again."""
-    return os.getpid(), _forks
+    """Equal only within one process: how often its line was forked is part of it, since numbers are used again.
+
+    Kept from the fork on, since asking the system in every call takes longer than all else that is done with it.
+    """
+    return _process
 
 
 def follow_forks(follower: Forking) -> None:
@@ -57,8 +60,8 @@ def _after_in_parent() -> None:
 
 
 def _after_in_child() -> None:
-    global _forks
-    _forks += 1
+    global _process
+    _process = (os.getpid(), _process[1] + 1)
     _after(child=True)
 
 

@@ -1,6 +1,6 @@
 """What a ledger takes and gives. Money is in nano-dollars; None means "not known" or "not limited".
 
-What is made anew in every call (amounts, accounts, entries) are named tuples: a frozen dataclass takes half a
+What is made anew in every call (amounts, charges, accounts, entries) are named tuples: a frozen dataclass takes half a
 microsecond a field to make where nothing of it is in the processor's caches, as between two calls over a network.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.policies.errors import BadInput
@@ -40,8 +40,6 @@ OwnerState = Literal["alive", "dead", "unknown"]
 """Whether the process that reserved still runs; unknown where that cannot be told for sure."""
 
 _LONGEST_TEXT = 500  # characters of a model's name or a note; providers choose some of them
-_PARTS = ("reasoning_tokens", "cached_tokens", "cache_write_tokens")  # of a usage
-_TOKENS = ("input_tokens", "output_tokens", *_PARTS)
 _MOST = 10**15  # of one call: a million dollars; thousands of such still fit SQLite's 64-bit integers
 
 
@@ -70,20 +68,32 @@ class Amount(NamedTuple):
         Raises:
             BadInput: if a part is no whole number, is negative, or is absurd (above 10**15).
         """
-        _check_counts(self, ("nusd", "output_tokens", "calls"))
+        _check_count(self.nusd, "nusd")
+        _check_count(self.output_tokens, "output_tokens")
+        _check_count(self.calls, "calls")
         return self
 
 
-def _check_counts(values: object, names: Iterable[str]) -> None:
-    """Refuse what is no whole number from 0 to 10**15; parts of a usage may be None.
+def _check_count(count: object, what: str) -> None:
+    """Refuse what is no whole number from 0 to 10**15.
 
     Raises:
         BadInput: naming what it is.
     """
-    for what in names:
-        count = getattr(values, what)
-        if (type(count) is not int or not 0 <= count <= _MOST) and (count is not None or what not in _PARTS):
-            raise BadInput(f"{what} must be a whole number from 0 to 10**15, not {count!r}")
+    if type(count) is not int or not 0 <= count <= _MOST:
+        raise BadInput(f"{what} must be a whole number from 0 to 10**15, not {count!r}")
+
+
+def _check_usage(usage: Usage) -> None:
+    _check_count(usage.input_tokens, "input_tokens")
+    _check_count(usage.output_tokens, "output_tokens")
+    hidden, cached, written = usage.reasoning_tokens, usage.cached_tokens, usage.cache_write_tokens
+    if hidden is not None:
+        _check_count(hidden, "reasoning_tokens")
+    if cached is not None:
+        _check_count(cached, "cached_tokens")
+    if written is not None:
+        _check_count(written, "cache_write_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +229,16 @@ def _one_line(text: str) -> str:
     return shown if len(shown) <= _LONGEST_TEXT else f"{shown[: _LONGEST_TEXT - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class _Charge(NamedTuple):
+    nusd: int | None
+    usage: Usage | None
+    provenance: Provenance
+    price_source: str | None
+    note: str | None
+    response: str | None
+
+
+class Charge(_Charge):
     """What a call came to.
 
     ``Charge()`` says that nothing is known, so the whole reservation is charged: what an aborted stream, a
@@ -238,23 +256,26 @@ class Charge:
         BadInput: for figures that cannot be meant.
     """
 
-    nusd: int | None = None
-    _: KW_ONLY
-    usage: Usage | None = None
-    provenance: Provenance = "bounded"
-    price_source: str | None = None
-    note: str | None = None
-    response: str | None = None
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        if self.provenance not in ("provider", "counted", "bounded"):
-            raise BadInput(f"a charge's provenance is 'provider', 'counted' or 'bounded', not {self.provenance!r}")
-        if self.nusd is None and self.provenance != "bounded":
-            raise BadInput(f"a charge with provenance {self.provenance!r} needs nusd, the nano-dollars billed")
-        if self.nusd is not None:
-            _check_counts(self, ("nusd",))
-        if self.usage is not None:  # what comes from a provider is data
-            _check_counts(self.usage, _TOKENS)
+    def __new__(  # noqa: D102 - the class says it
+        cls,
+        nusd: int | None = None,
+        usage: Usage | None = None,
+        provenance: Provenance = "bounded",
+        price_source: str | None = None,
+        note: str | None = None,
+        response: str | None = None,
+    ) -> Self:
+        if provenance not in ("provider", "counted", "bounded"):
+            raise BadInput(f"a charge's provenance is 'provider', 'counted' or 'bounded', not {provenance!r}")
+        if nusd is None and provenance != "bounded":
+            raise BadInput(f"a charge with provenance {provenance!r} needs nusd, the nano-dollars billed")
+        if nusd is not None:
+            _check_count(nusd, "nusd")
+        if usage is not None:  # what comes from a provider is data
+            _check_usage(usage)
+        return super().__new__(cls, nusd, usage, provenance, price_source, note, response)
 
 
 class Entry(NamedTuple):
