@@ -179,7 +179,8 @@ class Account:
             money = self.balance.money
             figures = {"ceiling": money.ceiling, "spent": money.spent, "reserved": money.reserved}
             raise CeilingReached(text, free=self.available.nusd, account=self._path, **figures)
-        return self._caught_up.reserve(self._path, amount, purpose, at=self._wall())
+        catch_up()
+        return self._ledger.reserve(self._path, amount, purpose, at=self._wall())
 
     def settle(self, ticket: str, charge: Charge = _ALL_OF_IT) -> Entry:
         """Charge what a call came to; without a charge, all that was reserved. Settling again changes nothing.

@@ -241,6 +241,8 @@ class _Asked(NamedTuple):
         if self.streamed and self.api == "chat":
             caps["stream_options"], shown = _asking_for_usage(body.get("stream_options"))
         changes: dict[str, Any] = {"json_data": {**options.json_data, **caps}, "max_retries": 0}
+        if options.idempotency_key is None:  # else the SDK makes a UUID, which takes longer than reserving
+            changes["idempotency_key"] = ticket.key
         if extra and isinstance(extra, Mapping):
             changes["extra_json"] = {name: value for name, value in extra.items() if name not in caps} or None
         if self.unread:

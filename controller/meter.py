@@ -10,6 +10,7 @@ import asyncio
 import copy
 import functools
 import threading
+import uuid
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
@@ -160,6 +161,7 @@ class Meter:
         self.teller = teller
         self.on_exceeded = on_exceeded
         self.bound = bound
+        self._mark = uuid.uuid4().hex
 
     def at(self, base_url: str | None) -> Self:
         """The same meter for a client that sends elsewhere."""
@@ -442,6 +444,11 @@ class Ticket:
         self._claims = [ticket]  # whoever takes it out ends the ticket: one step, and no lock to wait for
 
     @property
+    def key(self) -> str:
+        """Tells this request from every other, as an idempotency key: a ticket is sent once."""
+        return f"thinkcap-{self._meter._mark}-{self._ticket}"
+
+    @property
     def open(self) -> bool:
         """Whether it is still to be charged or released."""
         return bool(self._claims)
@@ -477,20 +484,16 @@ class Ticket:
             tokens = min(one, self.cap)
             meter.seen.learn(quote.model, quote.key, input_tokens=usage.input_tokens, output_tokens=tokens, cut=cut)
         is_counted = usage is not reported and usage != reported
-        notes = []
-        if dearer:
-            notes.append(f"settled at the dearer price of {answered}")
-        if quote.fees:
-            notes.append(f"with fees of up to {show_usd(quote.fees)}, as bounded")
-        if is_counted:
-            notes.append(f"the provider reported one choice of {len(seen)}")
+        note = None
+        if dearer or quote.fees or is_counted:
+            note = _note(answered if dearer else None, quote.fees, len(seen) if is_counted else None)
         self._charge(
             Charge(
                 price.cost(usage) + quote.fees,
                 usage=usage,
                 provenance="counted" if is_counted else "provider",
                 price_source=price.label,
-                note="; ".join(notes) or None,
+                note=note,
                 response=answer,
             )
         )
@@ -576,6 +579,16 @@ def too_small(quotes: Mapping[str, tuple[Quote, int]], account: Account) -> Ceil
 def _purpose(model: str, api: Api, asked: int | None, cap: int, price_source: str) -> Purpose:
     """One for many calls: those of a loop differ in their prompts alone."""
     return Purpose(model, api, cap_asked=asked, cap_sent=cap, price_source=price_source)
+
+
+def _note(dearer: str | None, fees: int, choices: int | None) -> str:
+    """What is to be said of a charge beside its figures."""
+    notes = [f"settled at the dearer price of {dearer}"] if dearer else []
+    if fees:
+        notes.append(f"with fees of up to {show_usd(fees)}, as bounded")
+    if choices is not None:
+        notes.append(f"the provider reported one choice of {choices}")
+    return "; ".join(notes)
 
 
 def _named(response: Any, name: str) -> str | None:

@@ -162,7 +162,7 @@ class Price:
             n: choices asked for in the one call.
         """
         reach = self._within_reach(input_tokens) if self.tiers else self.base
-        return _nano(input_tokens * reach.dearest_input + output_tokens * n * reach.output)
+        return -(-(input_tokens * reach.dearest_input + output_tokens * n * reach.output) // _PICO_PER_NANO)
 
     def affordable_output(self, free_nusd: int, *, input_tokens: int, n: int = 1) -> int:
         """The largest output cap whose worst case fits into the free money; the exact inverse of :meth:`worst`.
@@ -192,7 +192,7 @@ class Price:
         plain, read, written = _prompt_parts(usage)
         rates = self.rates(plain + read + written)
         prompt = plain * rates.input + read * rates.cache_read + written * rates.cache_write
-        return _nano(prompt + _output_tokens(usage) * rates.output)
+        return -(-(prompt + _output_tokens(usage) * rates.output) // _PICO_PER_NANO)
 
     def _within_reach(self, input_tokens: int) -> Tier:
         """The dearest rates that a prompt of at most so many tokens can come to pay."""
@@ -234,10 +234,6 @@ def read_price(text: str) -> tuple[str, Price]:
             f"a price is written MODEL=IN/OUT in dollars per million tokens (gpt-5-mini=0.25/2), not {text!r}"
         )
     return model.strip(), Price.per_mtok(input=dollars_in, output=dollars_out)
-
-
-def _nano(pico: int) -> int:
-    return -(-pico // _PICO_PER_NANO)
 
 
 def _dearer(one: Tier, other: Tier) -> Tier:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left, insort
-from collections import OrderedDict, deque
+from collections import deque
 
 __all__ = ["LEAST_OUTPUT_TOKENS", "Lengths", "Seen"]
 
@@ -56,7 +56,7 @@ class Seen:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._prompts: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._prompts: dict[tuple[str, int], int] = {}
         self._lengths: dict[str, Lengths] = {}
 
     def prompt(self, model: str, key: int) -> int | None:
@@ -80,10 +80,9 @@ class Seen:
         """
         prompt = (model, key)
         with self._lock:
-            self._prompts[prompt] = max(input_tokens, self._prompts.get(prompt, 0))
-            self._prompts.move_to_end(prompt)
+            self._prompts[prompt] = max(input_tokens, self._prompts.pop(prompt, 0))  # the latest is the last one
             if len(self._prompts) > _PROMPTS:
-                self._prompts.popitem(last=False)
+                del self._prompts[next(iter(self._prompts))]
             lengths = self._lengths.get(model)
             if lengths is None:
                 lengths = self._lengths[model] = Lengths()

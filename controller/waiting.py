@@ -62,12 +62,15 @@ class Line:
     def join(self, place: Place) -> None:
         """Take the last place."""
         with self._lock:
+            _busy.add(self)
             self._places.append(place)
 
     def leave(self, place: Place) -> None:
         """Give the place up, and let those behind it look."""
         with self._lock:
             self._places.remove(place)
+            if not self._places:
+                _busy.discard(self)
         self.wake()
 
     def note(self, place: Place, short: frozenset[str]) -> None:
@@ -92,6 +95,9 @@ class Line:
                 taken |= place.short
 
 
+_busy: set[Line] = set()
+"""The lines in which somebody waits: mostly none."""
+
 _lines: weakref.WeakKeyDictionary[Ledger, Line] = weakref.WeakKeyDictionary()
 _lines_lock = threading.Lock()
 
@@ -107,7 +113,7 @@ def line_of(ledger: Ledger) -> Line:
 
 def freed(ledger: Ledger) -> None:
     """Say that money came back, or may have."""
-    line = _lines.get(ledger) if _lines else None
+    line = _lines.get(ledger) if _busy else None
     if line is not None and len(line):
         line.wake()
 
@@ -117,6 +123,7 @@ def _forget() -> None:  # pragma: no cover - runs in a child, where coverage doe
     global _lines_lock
     _lines_lock = threading.Lock()
     _lines.clear()
+    _busy.clear()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork

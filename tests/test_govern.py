@@ -255,6 +255,22 @@ def test_the_sdk_does_not_retry(side: Side) -> None:
         assert len(server.requests) == len(account.entries()) == 4
 
 
+def test_no_two_calls_have_one_idempotency_key(side: Side) -> None:
+    """A client that sends such keys sends another with every call, whoever pays, and the caller's own as it is."""
+    with LoopbackServer(Reply()) as server:
+        path = side.path.removeprefix("/v1")
+        for _ in range(2):
+            client, _account = governed(side, server)
+            client._idempotency_header = "Idempotency-Key"
+            side.ask(client)
+            side.ask(client)
+            own = {"idempotency_key": "mine"}
+            side.run(client.post(path, cast_to=object, body=side.body(), options=own))
+        keys = [request.headers["idempotency-key"] for request in server.requests]
+        assert keys.count("mine") == 2
+        assert len(set(keys)) == 5
+
+
 def test_a_copy_stays_governed(side: Side) -> None:
     """with_options, copy and a copy of a copy charge the same account, and are still of the caller's type."""
     with LoopbackServer(Reply()) as server:

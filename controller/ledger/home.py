@@ -50,7 +50,7 @@ class Home:
         if self.connection is not None:
             self.connection.execute("COMMIT")
 
-    def end(self) -> None:
+    def undo(self) -> None:
         """Keep nothing of what was not committed."""
         if self.connection is not None and self.connection.in_transaction:
             self.connection.execute("ROLLBACK")

@@ -116,10 +116,12 @@ def admit(levels: Sequence[Level], amount: Amount) -> tuple[Level, ...]:
         CeilingReached: if it does not fit on one of them. Where several refuse, it names the tightest.
     """
     amount.check()
-    refusing = [level for level in levels if not _fits(level, amount)]
-    if refusing:
-        raise _refusal(refusing, amount)
-    return tuple([level.now(level.spent, level.reserved + amount) for level in levels])
+    after = []
+    for level in levels:
+        if not _fits(level, amount):
+            raise _refusal([level for level in levels if not _fits(level, amount)], amount)
+        after.append(level.now(level.spent, level.reserved + amount))
+    return tuple(after)
 
 
 def _fits(level: Level, amount: Amount) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from thinkcap.controller.ledger.books import Books, Rows
 from thinkcap.controller.ledger.machine import lineage, number_of
@@ -44,8 +45,8 @@ class _Memory:
 
     def __init__(self) -> None:
         self.lock = new_lock()
-        self._stored: dict[str | int, Level | Entry] = {}  # accounts by path, entries by number
-        self._changed: dict[str | int, Level | Entry] = {}  # by the transaction under way
+        self._stored: dict[str | int, Any] = {}  # accounts by path, entries by number
+        self._changed: dict[str | int, Any] = {}  # by the transaction under way
         self._below: dict[str, list[int]] = {}  # numbers of the entries of each account and its descendants, rising
         self._responses: dict[str, int] = {}  # numbers of entries by the provider's id of the answer
         self._numbers = itertools.count(1)
@@ -55,27 +56,28 @@ class _Memory:
         return self
 
     def commit(self) -> None:
-        if self._changed:
-            self._stored.update(self._changed)  # one step: an interrupt finds all of it done or nothing
+        self._stored.update(self._changed)  # one step: an interrupt finds all of it done or nothing
 
-    def end(self) -> None:
+    def undo(self) -> None:
         self._changed = {}
 
     def levels(self, paths: Sequence[str]) -> tuple[Level, ...]:
-        found = [self._changed.get(path) or self._stored.get(path) for path in paths]
-        return tuple([level for level in found if isinstance(level, Level)])
+        found = []
+        for path in paths:
+            level = self._changed.get(path) or self._stored.get(path)
+            if level is not None:
+                found.append(level)
+        return tuple(found)
 
     def entry(self, ticket: str) -> Entry | None:
-        found = self._stored.get(number_of(ticket))
-        return found if isinstance(found, Entry) else None
+        return self._stored.get(number_of(ticket))
 
     def of_response(self, response: str) -> Entry | None:
-        found = self._stored.get(self._responses.get(response, 0))
-        return found if isinstance(found, Entry) and found.response == response else None
+        found: Entry | None = self._stored.get(self._responses.get(response, 0))
+        return None if found is None or found.response != response else found
 
     def entries_below(self, path: str) -> Iterable[Entry]:
-        found = (self._stored.get(number) for number in self._below.get(path, ()))
-        return [entry for entry in found if isinstance(entry, Entry)]
+        return [self._stored[number] for number in self._below.get(path, ()) if number in self._stored]
 
     def all_levels(self) -> Iterable[Level]:
         return [row for row in self._stored.values() if isinstance(row, Level)]

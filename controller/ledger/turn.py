@@ -32,7 +32,7 @@ class Store(Protocol[Row]):
         """Keep what was written."""
         ...
 
-    def end(self) -> None:
+    def undo(self) -> None:
         """Keep nothing of what was not committed."""
         ...
 
@@ -40,34 +40,37 @@ class Store(Protocol[Row]):
 def in_turn(store: Store[Rows], step: Callable[[Rows], Result], *, write: bool) -> Result:
     """One transaction: what the step writes is kept as a whole if it returns, and not at all if it raises.
 
-    An interrupt can strike between any two steps of Python, also where a ``finally`` begins: then the one around it
-    still lets the lock go.
+    An interrupt can strike between any two steps of Python, also where an ``except`` begins: then the ``finally``
+    around it still lets the lock go.
 
     Raises:
         LedgerFailed: if the thread is inside the ledger already. Only a signal handler or a finalizer can come back
             so: it must leave a note and settle later.
     """
     lock = store.lock
-    if is_mine(lock):
+    is_inside = lock._is_owned
+    if is_inside():
         raise LedgerFailed("a finalizer or signal handler entered the ledger that its own thread is in: settle later")
     try:
         try:
             lock.acquire()
             result = step(store.begin(write=write))
             store.commit()
+            lock.release()
             return result
-        finally:
-            _leave(store)
+        except BaseException:
+            _undo(store)
+            raise
     finally:
-        if is_mine(lock):
-            _leave(store)
+        if is_inside():
+            _undo(store)
 
 
-def _leave(store: Store[Any]) -> None:
-    """Undo what was not committed, and let the next one in."""
+def _undo(store: Store[Any]) -> None:
+    """Keep nothing that was not committed, and let the next one in."""
     if is_mine(store.lock):
         try:
-            store.end()
+            store.undo()
         finally:
             store.lock.release()
 

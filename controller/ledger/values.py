@@ -68,32 +68,32 @@ class Amount(NamedTuple):
         Raises:
             BadInput: if a part is no whole number, is negative, or is absurd (above 10**15).
         """
-        _check_count(self.nusd, "nusd")
-        _check_count(self.output_tokens, "output_tokens")
-        _check_count(self.calls, "calls")
+        if not (_is_count(self.nusd) and _is_count(self.output_tokens) and _is_count(self.calls)):
+            raise _no_count(self, ("nusd", "output_tokens", "calls"))
         return self
 
 
-def _check_count(count: object, what: str) -> None:
-    """Refuse what is no whole number from 0 to 10**15.
+def _is_count(count: object) -> bool:
+    """Whether it is a whole number from 0 to 10**15."""
+    return type(count) is int and 0 <= count <= _MOST
 
-    Raises:
-        BadInput: naming what it is.
-    """
-    if type(count) is not int or not 0 <= count <= _MOST:
-        raise BadInput(f"{what} must be a whole number from 0 to 10**15, not {count!r}")
+
+def _no_count(counts: Iterable[object], names: Iterable[str]) -> BadInput:
+    """The error that names the first that is none."""
+    count, what = next((count, what) for count, what in zip(counts, names, strict=True) if not _is_count(count))
+    return BadInput(f"{what} must be a whole number from 0 to 10**15, not {count!r}")
 
 
 def _check_usage(usage: Usage) -> None:
-    _check_count(usage.input_tokens, "input_tokens")
-    _check_count(usage.output_tokens, "output_tokens")
-    hidden, cached, written = usage.reasoning_tokens, usage.cached_tokens, usage.cache_write_tokens
-    if hidden is not None:
-        _check_count(hidden, "reasoning_tokens")
-    if cached is not None:
-        _check_count(cached, "cached_tokens")
-    if written is not None:
-        _check_count(written, "cache_write_tokens")
+    """Refuse tokens that cannot be meant: what comes from a provider is data."""
+    read, written = usage.input_tokens, usage.output_tokens
+    parts = (usage.reasoning_tokens or 0, usage.cached_tokens or 0, usage.cache_write_tokens or 0)
+    hidden, cached, cache_write = parts
+    if not (
+        _is_count(read) and _is_count(written) and _is_count(hidden) and _is_count(cached) and _is_count(cache_write)
+    ):
+        names = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens", "cache_write_tokens")
+        raise _no_count((read, written, *parts), names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +271,11 @@ class Charge(_Charge):
             raise BadInput(f"a charge's provenance is 'provider', 'counted' or 'bounded', not {provenance!r}")
         if nusd is None and provenance != "bounded":
             raise BadInput(f"a charge with provenance {provenance!r} needs nusd, the nano-dollars billed")
-        if nusd is not None:
-            _check_count(nusd, "nusd")
-        if usage is not None:  # what comes from a provider is data
+        if nusd is not None and not _is_count(nusd):
+            raise _no_count((nusd,), ("nusd",))
+        if usage is not None:
             _check_usage(usage)
-        return super().__new__(cls, nusd, usage, provenance, price_source, note, response)
+        return tuple.__new__(cls, (nusd, usage, provenance, price_source, note, response))
 
 
 class Entry(NamedTuple):
