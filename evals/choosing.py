@@ -3,7 +3,8 @@
 At each price the menu's best policy for all questions is taken. What to expect of it is what it came to on them, less
 the optimism of choosing: by how much what is chosen at that price comes to more on the questions that chose it than on
 questions held back (:mod:`thinkcap.evals.crossfit`; Efron and Tibshirani 1993, section 17.6). Neighbouring prices that
-take the same policy are one point, with their mean optimism.
+take the same policy are one point, with their mean optimism. With a perfect verifier the chains on the hull of them all
+are taken, less the optimism of meeting their mean cost (:mod:`thinkcap.evals.mixing`).
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from math import inf
 
 import numpy as np
 
-from thinkcap.evals.crossfit import Crossfit, chosen, crossfit, crossfit_fitted, graded_by_all, prices
+from thinkcap.evals.crossfit import Crossfit, chosen, crossfit, graded_by_all, prices
 from thinkcap.evals.menu import Candidate, menu
+from thinkcap.evals.mixing import budgets_between, crossfit_mixed
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.replay import sweep
 from thinkcap.evals.results import Replay
@@ -24,6 +26,8 @@ from thinkcap.evals.statistics import Interval, Resamples
 from thinkcap.evals.verified import CLASSES, chain_of, chains, draws_of, exact_replay, perfectly_verified
 from thinkcap.policies.curves import Curve, Point, worth_having
 from thinkcap.policies.expected import Expectation
+from thinkcap.policies.hull import hull
+from thinkcap.policies.policy import Policy
 from thinkcap.policies.values import Reason
 
 __all__ = ["choose_points", "fit_curve"]
@@ -111,11 +115,13 @@ def choose_chains(
 ) -> tuple[Point, ...]:
     """The chains worth having, of a recording that is verified; options as :func:`fit_curve` has them."""
     draws = draws_of(recording, labels)
-    everyone = np.arange(len(recording.questions))
-    steps, whole = chains(draws, everyone)
-    found = crossfit_fitted(
+    steps, whole = chains(draws, np.arange(len(recording.questions)))
+    usd, accuracy = whole.figures[1].mean(axis=1), whole.figures[0].mean(axis=1)
+    budgets = budgets_between(whole.figures[1])
+    found = crossfit_mixed(
         lambda seen: chains(draws, seen)[1],
-        len(everyone),
+        len(recording.questions),
+        budgets,
         prices(whole.figures[1]),
         classes=CLASSES,
         folds=folds,
@@ -123,10 +129,12 @@ def choose_chains(
         seed=seed,
         progress=_told(progress, "choosing"),
     )
-    policies = [chain_of(draws, each) for each in steps]
-    candidates = [Candidate(int(level), policy) for level, policy in zip(whole.levels, policies, strict=True)]
-    replays = [exact_replay(recording, draws, each, f"{policy}") for each, policy in zip(steps, policies, strict=True)]
-    return worth_having(list(_points(candidates, replays, found)))
+    points = []
+    for place in hull(usd.tolist(), accuracy.tolist()):
+        came = exact_replay(recording, draws, steps[place], "chain")
+        accurate, dear = (float(np.interp(usd[place], budgets, each)) for each in found.optimism)
+        points.append(_point(chain_of(draws, steps[place]), came, accurate, dear, _samples(came)))
+    return worth_having(points)
 
 
 def _points(candidates: Sequence[Candidate], replays: Sequence[Replay], found: Crossfit) -> Iterator[Point]:
@@ -137,17 +145,21 @@ def _points(candidates: Sequence[Candidate], replays: Sequence[Replay], found: C
     samples = _samples(replays[0])
     for place, at in groupby(range(len(taken)), key=taken.__getitem__):
         accurate, dear = found.optimism[:, list(at)].mean(axis=1)
-        came = replays[place]
-        yield Point(
-            candidates[place].policy,
-            Expectation(
-                _within(samples.mean(came.accuracy - accurate), 0, 1),
-                _within(samples.mean(came.usd - dear), float(came.usd.min()), inf),
-                float(came.output_tokens.mean()),
-                float(came.attempts.mean()),
-                _agreed(came),
-            ),
-        )
+        yield _point(candidates[place].policy, replays[place], accurate, dear, samples)
+
+
+def _point(policy: Policy, came: Replay, accurate: float, dear: float, samples: Resamples) -> Point:
+    """A policy with what it came to, less the optimism of its accuracy and of its cost."""
+    return Point(
+        policy,
+        Expectation(
+            _within(samples.mean(came.accuracy - accurate), 0, 1),
+            _within(samples.mean(came.usd - dear), float(came.usd.min()), inf),
+            float(came.output_tokens.mean()),
+            float(came.attempts.mean()),
+            _agreed(came),
+        ),
+    )
 
 
 def _within(interval: Interval, least: float, most: float) -> Interval:

@@ -34,6 +34,7 @@ class Crossfit:
         levels: how often each class was chosen, over all folds; a mix counts for both by its share.  (prices, classes)
         optimism: by how much what was chosen came to more accuracy, and to more dollars, on the questions that chose it
             than on those held back; means over all folds.  (2, prices)
+        taken: place of what was chosen in each fold, repeat by repeat; empty where it was mixed.  (folds, prices)
     """
 
     worths: Floats
@@ -44,6 +45,7 @@ class Crossfit:
     folds: NDArray[np.int64]
     levels: NDArray[np.int64] | Floats
     optimism: Floats
+    taken: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,6 +153,7 @@ def crossfit_fitted(
     means = np.zeros((4, len(rates), questions))
     counted = np.zeros((len(rates), classes), dtype=np.int64)
     optimism = np.zeros((2, len(rates)))
+    taken = np.zeros((folds * repeats, len(rates)), dtype=np.int64)
     first: NDArray[np.int64] = np.zeros(questions, dtype=np.int64)
     for done, (seen, held) in enumerate(dealt(questions, folds=folds, repeats=repeats, seed=seed)):
         if done < folds:
@@ -158,7 +161,7 @@ def crossfit_fitted(
         menu = menu_of(seen)
         accuracy, usd = menu.figures[0][:, seen], menu.figures[1][:, seen]
         for place, worth in enumerate(rates.tolist()):
-            take = chosen(menu.levels, accuracy, usd, worth)
+            take = taken[done, place] = chosen(menu.levels, accuracy, usd, worth)
             counted[place, menu.levels[take]] += 1
             for gap, source in zip(optimism, menu.figures[:2], strict=True):
                 gap[place] += source[take, seen].mean() - source[take, held].mean()
@@ -166,7 +169,7 @@ def crossfit_fitted(
         if progress is not None and (done + 1) % folds == 0:
             progress((done + 1) // folds, repeats)
     right, spent, written, asked = means / repeats
-    return Crossfit(rates, right, spent, written, asked, first, counted, optimism / (folds * repeats))
+    return Crossfit(rates, right, spent, written, asked, first, counted, optimism / (folds * repeats), taken)
 
 
 def dealt(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thinkcap.evals.ablation import Added, ablated, up_to
-from thinkcap.evals.crossfit import Crossfit, Menu, crossfit, crossfit_fitted, graded_by_all, menu_of, prices
+from thinkcap.evals.crossfit import Crossfit, Menu, crossfit_fitted, graded_by_all, menu_of, prices
 from thinkcap.evals.evaluation import Evaluation, beside
 from thinkcap.evals.menu import menu
+from thinkcap.evals.mixing import budgets_between, crossfit_mixed
 from thinkcap.evals.ours import ours_of
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.regret import Regret, regret
@@ -105,7 +105,9 @@ def evaluate(
     replays = sweep(recording, pairs, permutations=permutations, seed=seed, arms=labels, progress=told("replaying"))
     kept = graded_by_all(replays, recording.source, folds)
     others, menu_replays = kept[: len(theirs)], kept[len(theirs) :]
-    found = crossfit(candidates, menu_replays, folds=folds, repeats=repeats, seed=seed, progress=told("choosing"))
+    menu_ = menu_of([one.level for one in candidates], menu_replays)
+    worths, budgets = prices(menu_.figures[1]), budgets_between(menu_.figures[1])
+    priced, found = _fitted(menu_, worths, budgets, folds, repeats, seed, told("choosing"))
     ours = ours_of(others[0], found)
     matches, _ = beside(others, ours, replicates=replicates, seed=seed, progress=told("comparing"))
     added: tuple[Added, ...] = ()
@@ -121,7 +123,7 @@ def evaluate(
         tuple(ours),
         found,
         matches,
-        tuple(_regrets(found, fixed)),
+        tuple(_regrets(priced, fixed)),
         len(others[0].questions),
         tuple(_notes(recording, labels, replays)),
         added=added,
@@ -141,16 +143,42 @@ def _added(
     replicates: int,
     seed: int,
 ) -> tuple[Added, ...]:
-    worths, questions = prices(whole.figures[1]), whole.figures.shape[2]
+    worths, budgets = prices(whole.figures[1]), budgets_between(whole.figures[1])
     found = []
     for level, name in enumerate(_CLASSES):
         if level in whole.levels:
-            part = up_to(whole, level)
-            fit = partial(crossfit_fitted, _always(part), questions, worths, classes=len(_CLASSES))
-            found.append((name, fit(folds=folds, repeats=repeats, seed=seed)))
+            found.append((name, _fitted(up_to(whole, level), worths, budgets, folds, repeats, seed)[1]))
         if progress is not None:
             progress(level + 1, len(_CLASSES))
     return ablated(found, cheapest, replicates=replicates, seed=seed)
+
+
+def _fitted(
+    menu: Menu,
+    worths: NDArray[np.float64],
+    budgets: NDArray[np.float64],
+    folds: int,
+    repeats: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Crossfit, Crossfit]:
+    """What is chosen at each price; and what meets each mean budget, mixing those that are chosen at some price."""
+    questions, classes, always = menu.figures.shape[2], int(menu.levels.max()) + 1, _always(menu)
+    priced = crossfit_fitted(
+        always, questions, worths, classes=classes, folds=folds, repeats=repeats, seed=seed, progress=progress
+    )
+    mixes = crossfit_mixed(
+        always,
+        questions,
+        budgets,
+        worths,
+        classes=classes,
+        folds=folds,
+        repeats=repeats,
+        seed=seed,
+        taken=priced.taken,
+    )
+    return priced, mixes
 
 
 def _regrets(found: Crossfit, fixed: Sequence[Replay]) -> list[Regret]:

@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 from thinkcap.evals.crossfit import Crossfit, Menu, dealt
 from thinkcap.policies.hull import hull
 
-__all__ = ["crossfit_mixed", "mixed"]
+__all__ = ["budgets_between", "crossfit_mixed", "mixed"]
 
 Floats = NDArray[np.float64]
+
+_BUDGETS = 80
+_BELOW = 0.8  # so that every fold takes its cheapest there
+_LEAST = 1e-9  # dollars
 
 
 def mixed(accuracy: Floats, usd: Floats, budgets: Floats) -> tuple[NDArray[np.int64], Floats, Floats]:
@@ -43,6 +47,16 @@ def mixed(accuracy: Floats, usd: Floats, budgets: Floats) -> tuple[NDArray[np.in
     return np.stack([corners[low], corners[high]]), share, price
 
 
+def budgets_between(usd: Floats) -> Floats:
+    """Mean budgets from below the cheapest policy to the dearest, evenly in logarithm.
+
+    Args:
+        usd: of each policy at each question.  (policies, questions)
+    """
+    means = np.maximum(usd.mean(axis=1), _LEAST)
+    return np.geomspace(_BELOW * means.min(), means.max(), _BUDGETS)
+
+
 def crossfit_mixed(
     menu_of: Callable[[NDArray[np.int64]], Menu],
     questions: int,
@@ -53,6 +67,7 @@ def crossfit_mixed(
     folds: int = 5,
     repeats: int = 20,
     seed: int = 0,
+    taken: NDArray[np.int64] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Crossfit:
     """Mix on all folds but one to meet each budget, measure on that one, and so on round.
@@ -61,6 +76,8 @@ def crossfit_mixed(
         menu_of, questions, classes, folds, repeats, seed, progress: as
             :func:`thinkcap.evals.crossfit.crossfit_fitted` takes them.
         budgets: mean dollars a question, rising.
+        taken: places of the candidates that may be mixed in each fold, such as those chosen at some price by the same
+            dealing; None for all.  (folds, any)
         worths: the prices between which a budget's own price, the median over folds, is shown.
 
     Returns:
@@ -80,15 +97,18 @@ def crossfit_mixed(
             first[held] = done
         menu = menu_of(seen)
         on_seen = menu.figures[:2, :, seen].mean(axis=2)  # (2, candidates)
-        places, share, price = mixed(on_seen[0], on_seen[1], budgets)
+        may = np.arange(len(menu.levels)) if taken is None else np.unique(taken[done])
+        places, share, price = mixed(on_seen[0][may], on_seen[1][may], budgets)
+        places = may[places]
         found.append(price)
         for place, part in zip(places, (share, 1 - share), strict=True):
-            taken = menu.figures[:, place][:, :, held]  # (4, budgets, held)
-            means[:, :, held] += part[:, None] * taken
+            here = menu.figures[:, place][:, :, held]  # (4, budgets, held)
+            means[:, :, held] += part[:, None] * here
             np.add.at(counted, (every, menu.levels[place]), part)
-            optimism += part * (on_seen[:, place] - taken[:2].mean(axis=2))
+            optimism += part * (on_seen[:, place] - here[:2].mean(axis=2))
         if progress is not None and (done + 1) % folds == 0:
             progress((done + 1) // folds, repeats)
     right, spent, written, asked = means / repeats
     shown = np.clip(np.median(found, axis=0), worths[0], worths[-1])
-    return Crossfit(shown, right, spent, written, asked, first, counted, optimism / (folds * repeats))
+    none = np.empty((0, 0), dtype=np.int64)
+    return Crossfit(shown, right, spent, written, asked, first, counted, optimism / (folds * repeats), none)

@@ -13,7 +13,7 @@ OURS = "thinkcap"
 
 
 def ours_of(like: Replay, found: Crossfit) -> list[Replay]:
-    """What was chosen, price by price.
+    """What was chosen, point by point; each has a name of its own, and says at which price it is right.
 
     Args:
         like: a replay of the same questions.
@@ -23,7 +23,7 @@ def ours_of(like: Replay, found: Crossfit) -> list[Replay]:
         replace(
             like,
             policy=OURS,
-            arms=(f"worth ${worth:.3g}",),
+            arms=(f"{place + 1}: worth ${worth:.3g}",),
             accuracy=found.accuracy[place],
             usd=found.usd[place],
             usd_by_arm=found.usd[place][:, None],

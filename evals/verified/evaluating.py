@@ -12,7 +12,7 @@ from thinkcap.evals.ablation import Added, ablated, up_to
 from thinkcap.evals.crossfit import Crossfit, Menu, crossfit_fitted, prices
 from thinkcap.evals.evaluating import regret_places
 from thinkcap.evals.evaluation import Evaluation, beside
-from thinkcap.evals.mixing import crossfit_mixed
+from thinkcap.evals.mixing import budgets_between, crossfit_mixed
 from thinkcap.evals.ours import ours_of
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.regret import Regret, best_in_hindsight, oracle_value
@@ -28,8 +28,6 @@ __all__ = ["evaluate_verified"]
 MenuOf = Callable[[NDArray[np.int64]], Menu]
 """A menu fitted on some questions."""
 
-_BUDGETS = 80
-_LEAST = 1e-9  # dollars
 _CHEAPEST = (2, 3, 5, 8)
 _TIMES = (3, 5, 8, 15, 40)
 
@@ -76,8 +74,7 @@ def evaluate_verified(
     others = [exact_replay(judged, draws, steps, name) for name, steps in _baselines(draws)]
     fixed = others[: len(draws)]
     usd = np.array([each.usd for each in others])
-    worths, means = prices(usd), usd.mean(axis=1)
-    budgets = np.geomspace(max(0.8 * means.min(), _LEAST), max(means.max(), _LEAST), _BUDGETS)
+    worths, budgets = prices(usd), budgets_between(usd)
 
     def menu_of(seen: NDArray[np.int64]) -> Menu:
         return chains(draws, seen)[1]
