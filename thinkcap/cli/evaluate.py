@@ -52,8 +52,8 @@ def evaluate(
 
     At each price (what a right answer is worth) a policy is chosen from nested classes on part of the questions and
     measured on the rest. It is held against every baseline, at that one's cost and at its accuracy; baselines are not
-    fitted. Mean budgets are met by mixing policies. With --perfect-verifier the policies are chains of attempts until one
-    passes, fitted on the same part of the questions.
+    fitted. Mean budgets are met by mixing policies. With --perfect-verifier the policies are chains of attempts until
+    one passes, fitted on the same part of the questions.
     """
     from thinkcap.evals import RowsOf, evaluate_verified, perfectly_verified, write_rows
     from thinkcap.evals import evaluate as evaluate_votes
