@@ -17,7 +17,7 @@ Four things a file leaves open are settled here, and said in :attr:`Recording.no
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -355,13 +355,26 @@ def _common(columns: Columns, labels: list[str], rows: list[int], notes: list[st
         asked[datasets[i], ids[i]].add(labels[i])
     every = {labels[i] for i in rows}
     common = {key for key, arms in asked.items() if arms == every}
+    said = _rarest(asked.values(), every) if len(common) < len(asked) / 2 else ""
     if not common:
-        raise BadInput(f"{columns.table.path}: no question was asked with all {len(every)} arms: choose fewer of them")
+        raise BadInput(
+            f"{columns.table.path}: no question was asked with all {len(every)} arms: choose fewer of them{said}"
+        )
     if len(common) < len(asked):
         notes.append(
             f"{len(common):,} of {len(asked):,} questions were asked with all {len(every)} arms; the rest is left out"
+            + said
         )
     return [i for i in rows if (datasets[i], ids[i]) in common]
+
+
+def _rarest(asked: Iterable[set[str]], every: set[str]) -> str:
+    """The arm without which the most questions were asked with all the others, for a note."""
+    lacking = Counter(arm for arms in asked if len(missing := every - arms) == 1 for arm in missing)
+    if not lacking:
+        return ""
+    arm, more = max(lacking.items(), key=lambda one: (one[1], one[0]))
+    return f"; without {arm} there are {more:,} more"
 
 
 def _failed(columns: Columns) -> list[bool]:

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_cli import Run, run  # noqa: F401 - a fixture
+from tests.test_shared_data import CONSOL, data  # noqa: F401 - a fixture
 from thinkcap.demo import recording_path
-from thinkcap.evals import Recording, Replay, evaluate, load_recording, replay, sweep
+from thinkcap.evals import Evaluation, Recording, Replay, evaluate, load_recording, replay, sweep
 from thinkcap.evals.ablation import ablated, up_to
 from thinkcap.evals.crossfit import Menu, chosen, crossfit, crossfit_fitted
 from thinkcap.evals.menu import Candidate, menu
@@ -289,3 +290,36 @@ def test_the_ablation_is_shown(run: Run) -> None:  # noqa: F811
     assert added[1]["classes_up_to"] == "votes of a fixed size"
     words = ("--dataset", "words", "--perfect-verifier", "--repeats", "1", "--ablation", "--json")
     assert len(run("evaluate", *words).json()["ablation"]) == 5
+
+
+# ---- recordings of others
+
+
+def at_part(result: Evaluation, vote: str, part: float) -> float:
+    """How much more accurate ours is, at a part of a vote's tokens, than the vote."""
+    points = sorted((float(each.output_tokens.mean()), float(each.accuracy.mean())) for each in result.ours)
+    (theirs,) = [each for each in result.baselines if each.policy == vote]
+    tokens, right = zip(*points, strict=True)
+    return float(np.interp(theirs.output_tokens.mean() * part, tokens, right) - theirs.accuracy.mean())
+
+
+@pytest.mark.parametrize(
+    ("dataset", "vote", "parts", "bound"),
+    [
+        ("gsm8k", "vote:40 gpt-4o-mini:none", {1 / 9: -0.0005, 1 / 11: -0.0015}, -0.003),
+        ("aime24", "vote:40 o3-mini:high", {1 / 8: -0.01, 1 / 10: -0.015}, -0.03),
+    ],
+)
+def test_it_never_loses_and_saves_most_tokens(
+    data: Path,  # noqa: F811
+    dataset: str,
+    vote: str,
+    parts: dict[float, float],
+    bound: float,
+) -> None:
+    """On GSM8K and AIME24 no baseline is surely better at its own cost, and a tenth of a vote of 40 is as good."""
+    result = evaluate(load_recording(data / CONSOL, dataset=dataset), replicates=500)
+    assert min(each.accuracy_gain.low for each in result.matches) > bound
+    assert np.mean([each.accuracy_gain.mean for each in result.matches]) > 0
+    for part, least in parts.items():
+        assert at_part(result, vote, part) > least

@@ -396,6 +396,13 @@ def test_each_run_is_an_arm(tmp_path: Path) -> None:
         load_recording(two_runs(tmp_path))
 
 
+def test_an_arm_that_leaves_few_questions_is_named(tmp_path: Path) -> None:
+    """Where most questions are left out for want of one arm, the note says which, and what it costs."""
+    rows = [attempt(f"q{q}", "m", 0, True, 0.1) for q in range(9)] + [attempt("q0", "rare", 0, True, 0.1)]
+    recording = load_recording(written_down(tmp_path / "rare.jsonl", rows), intersect=True)
+    assert any("without rare there are 8 more" in note for note in recording.notes)
+
+
 def test_runs_that_share_no_question_are_one_arm(tmp_path: Path) -> None:
     """A recording made in parts stays whole, and so do several attempts of one run."""
     rows = [attempt(f"q{q}", "m", number, True, 0.1, run_id=f"r{q % 2}") for q in range(4) for number in range(3)]
@@ -489,7 +496,7 @@ def test_arms_without_costs_are_left_out(tmp_path: Path) -> None:
 
 def test_swebench_floors(data: Path) -> None:  # noqa: F811
     """On SWE-bench Verified the best model's solve rate takes no more than an eighth of its cost, and a quarter of it
-    buys at least 4 points more than any single model; the correlated order is what brings the latter."""
+    buys at least 4 points more than any single model."""
     recording = load_recording(data / "epoch_swebench.parquet", runs_apart=True, intersect=True)
     result = evaluate_verified(recording, replicates=500)
     best = result.best

@@ -43,8 +43,8 @@ def solve(
         str | None,
         typer.Option(
             "--policy",
-            help="fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM, cascade:ARM>ARM@T, chain:ARM>ARM "
-            "or curve:FILE.",
+            help="fixed, vote:K, lead:K, adaptive-consistency:T, esc:W, ladder:ARM>ARM, cascade:ARM>ARM@T, "
+            "chain:ARM>ARM or curve:FILE.",
         ),
     ] = None,
     curve: Annotated[
