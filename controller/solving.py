@@ -293,7 +293,7 @@ class Solver(Generic[Client]):
                 correct=attempt.verified if solve.grade is None else solve.grade(attempt.answer),
                 started_at=round(started, 3),
                 price_date=self.price_date(attempt.arm),
-                more={"agent": True} if solve.question.agent else None,
+                more={"adaptive": True, **({"agent": True} if solve.question.agent else {})},
             )
         if solve.on_attempt is not None:
             solve.on_attempt(solve.question, attempt)

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
-from math import inf
+from math import inf, sqrt
+from typing import Any
 
 import numpy as np
 
 from thinkcap.evals.crossfit import Crossfit, chosen, crossfit, graded_by_all, prices
+from thinkcap.evals.imagined import imagine
 from thinkcap.evals.menu import Candidate, menu
 from thinkcap.evals.mixing import budgets_between, crossfit_mixed
 from thinkcap.evals.recording import Recording
@@ -24,13 +26,24 @@ from thinkcap.evals.replay import sweep
 from thinkcap.evals.results import Replay
 from thinkcap.evals.statistics import Interval, Resamples
 from thinkcap.evals.verified import CLASSES, chain_of, chains, draws_of, exact_replay, perfectly_verified
-from thinkcap.policies.curves import Curve, Point, worth_having
+from thinkcap.policies.curves import Curve, Point, reach, worth_having
 from thinkcap.policies.expected import Expectation
 from thinkcap.policies.hull import hull
 from thinkcap.policies.policy import Policy
 from thinkcap.policies.values import Reason
 
 __all__ = ["choose_points", "fit_curve"]
+
+_IMAGINED = 2000
+"""Questions drawn from a law, at the least, to choose policies on."""
+
+_MOST = 40
+"""Attempts drawn at each, at the most."""
+
+_BY_LAW = (
+    "answers decided how many attempts were made, so no order of them is a replay: the policies are chosen, and their "
+    "figures told, by attempts drawn from the fitted law"
+)
 
 Progress = Callable[[str, int, int], None]
 """Told what is done, how much of it, and of how much."""
@@ -77,10 +90,42 @@ def fit_curve(
     if perfect_verifier:
         points = choose_chains(recording, labels, folds=folds, repeats=repeats, seed=seed, progress=progress)
         return replace(curve, points=points, notes=(recording.notes[0], *curve.notes))
-    points = choose_points(
-        recording, labels, folds=folds, repeats=repeats, permutations=permutations, seed=seed, progress=progress
-    )
-    return replace(curve, points=points)
+    options: Any = {"folds": folds, "repeats": repeats, "permutations": permutations, "seed": seed}
+    options["progress"] = progress
+    if recording.adaptive.any():
+        return _chosen_by_law(curve, recording, labels, **options)
+    return replace(curve, points=choose_points(recording, labels, **options))
+
+
+def _chosen_by_law(curve: Curve, recording: Recording, labels: Sequence[str], **options: Any) -> Curve:
+    """The curve of a deployed policy's log, with the policies that are best on attempts drawn from its law."""
+    asked = len(recording.questions)
+    questions = max(asked, _IMAGINED)
+    most = min(_MOST, *(reach(arm) for arm in curve.arms))
+    verifiable = bool(recording.verifiable.all())
+    drawn = imagine(curve, questions, most, options["seed"], verifiable=verifiable)
+    wider = sqrt(questions / asked)  # the intervals of the figures are those of the questions there are
+    options["permutations"] = max(1, options["permutations"] // 4)  # there are more questions instead
+    points = [
+        replace(point, expected=_with(point.expected, wider)) for point in choose_points(drawn, labels, **options)
+    ]
+    notes = [_BY_LAW]
+    fewer = [arm.arm.label for arm in curve.arms if arm.questions < asked]
+    if fewer:
+        notes.append(
+            f"{', '.join(fewer)} was asked only at some of the {asked:,} questions: its figures are of those, and "
+            "worse than everywhere if answers before it decided which"
+        )
+    return replace(curve, points=tuple(points), notes=(*curve.notes, *notes))
+
+
+def _with(expected: Expectation, wider: float) -> Expectation:
+    def spread(interval: Interval, most: float) -> Interval:
+        mean = interval.mean
+        low, high = mean - wider * (mean - interval.low), mean + wider * (interval.high - mean)
+        return Interval(mean, max(0.0, low), min(most, high))
+
+    return replace(expected, accuracy=spread(expected.accuracy, 1.0), usd=spread(expected.usd, inf))
 
 
 def choose_points(

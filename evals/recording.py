@@ -47,6 +47,7 @@ _FINISH: dict[str, Finish] = {
     "content_filter": "refused",
 }
 _NO_DIAL = (None, "none", "default")
+_OF_QUESTIONS = ("question_dataset", "comparable", "verifiable", "agent", "adaptive")
 _OF_ATTEMPTS = (
     *("question", "arm", "attempt", "correct", "verified", "answer", "input_tokens", "cached_tokens"),
     *("cache_write_tokens", "output_tokens", "cost_nusd", "latency_s", "finish", "cap", "calls"),
@@ -68,6 +69,7 @@ class Recording:
         comparable: answers of this question's dataset can be compared.  (questions,)
         verifiable: a verifier judged answers of this question's dataset.  (questions,)
         agent: an attempt at this question was a whole agent run.  (questions,)
+        adaptive: what the answers were decided how many attempts there are at this question.  (questions,)
         question, arm, attempt: codes of question and arm, and the attempt's number in the file.  (attempts,)
         correct: 1 right, 0 wrong, -1 not graded.  (attempts,)
         verified: 1 passed the verifier, 0 failed it, -1 not verified.  (attempts,)
@@ -96,6 +98,7 @@ class Recording:
     comparable: NDArray[np.bool_]
     verifiable: NDArray[np.bool_]
     agent: NDArray[np.bool_]
+    adaptive: NDArray[np.bool_]
     question: NDArray[np.int32]
     arm: NDArray[np.int32]
     attempt: NDArray[np.int64]
@@ -156,7 +159,7 @@ class Recording:
             raise BadInput(f"none of the questions of {self.source} is left")
         rows = np.flatnonzero(np.isin(self.question, places))
         few = {name: getattr(self, name)[rows] for name in _OF_ATTEMPTS}
-        few |= {name: getattr(self, name)[places] for name in ("question_dataset", "comparable", "verifiable", "agent")}
+        few |= {name: getattr(self, name)[places] for name in _OF_QUESTIONS}
         for name in ("questions", "groups", "answers"):
             values = getattr(self, name)
             few[name] = tuple(values[place] for place in places.tolist())
@@ -428,6 +431,7 @@ def _build(columns: Columns, labels: list[str], answers_agree: Agree, notes: lis
         comparable=any_inside(comparable, row_dataset)[question_dataset],
         verifiable=any_inside(verified >= 0, row_dataset)[question_dataset],
         agent=any_inside(columns.flag("agent") > 0, question),
+        adaptive=any_inside(columns.flag("adaptive") > 0, question),
         question=question[sort],
         arm=arm[sort],
         attempt=attempt[sort],

@@ -245,6 +245,12 @@ def _notes(recording: Recording, never: int, sometimes: int) -> list[str]:
         notes.append(f"{never:,} questions left out: no answer chosen there is graded")
     if sometimes:
         notes.append(f"at {sometimes:,} questions some chosen answers are not graded, and do not count")
+    adaptive = int(recording.adaptive.sum())
+    if adaptive:
+        notes.append(
+            f"at {adaptive:,} questions the answers decided how many attempts there are: in random orders that favours "
+            "what stopped early; fit a curve on this log instead, or record as many attempts everywhere"
+        )
     both = sum(bool(((grades > 0) & (grades < 1)).any()) for grades in recording.grades())
     if both:
         notes.append(f"at {both:,} questions equal answers are graded both ways: their mean counts")

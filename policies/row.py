@@ -38,6 +38,7 @@ OPTIONAL = (
     "finish_reason",
     "calls",
     "agent",
+    "adaptive",
     "error",
     "started_at",
     "price_date",

@@ -25,7 +25,7 @@ _WHOLE = frozenset(
     )
 )  # fmt: skip
 _NUMBERS = frozenset(("cost_usd", "latency_s", "started_at", "propensity"))
-_GRADES = frozenset(("correct", "verified", "agent"))
+_GRADES = frozenset(("correct", "verified", "agent", "adaptive"))
 
 
 def import_rows(
