@@ -399,13 +399,13 @@ def test_no_attempt_is_cut_short_for_those_beside_it(side: Side) -> None:
         batch = many(
             side,
             controller_of(side, server, min_output_tokens=5),
-            questions(12),
-            budget=(11 * 240_000 + worst) / NANO,
+            questions(13),
+            budget=(12 * 240_000 + worst) / NANO,
             concurrency=8,
         )
-        assert billed(server) == batch.spent_nusd == 12 * 240_000
+        assert billed(server) == batch.spent_nusd == 13 * 240_000
         assert {request.body[side.cap_name] for request in server.requests} == {20}
-    assert [one.answer for one in batch.outcomes] == ["42"] * 12
+    assert [one.answer for one in batch.outcomes] == ["42"] * 13
 
 
 def test_a_question_that_is_late_is_told_so(side: Side) -> None:
