@@ -20,7 +20,18 @@ from thinkcap.controller.effects import Asked
 from thinkcap.controller.expecting import ExpectedSoFar
 from thinkcap.controller.govern import Client
 from thinkcap.controller.solving import Solver
-from thinkcap.policies import BadInput, CeilingReached, Dollars, Fixed, Item, Outcome, ProviderFailed, Reason
+from thinkcap.policies import (
+    Attempt,
+    BadInput,
+    CeilingReached,
+    Dollars,
+    Fixed,
+    Item,
+    Outcome,
+    ProviderFailed,
+    Question,
+    Reason,
+)
 from thinkcap.policies.money import NANO
 
 if TYPE_CHECKING:
@@ -49,6 +60,10 @@ def total_of(questions: object, total: int | None) -> int:
     return total
 
 
+class _Left(Exception):
+    """Ends a question in flight after its attempt, once nobody waits for it."""
+
+
 class Paced(Generic[Client]):
     """One stream. Questions are opened by one thread, and ended by any.
 
@@ -60,6 +75,9 @@ class Paced(Generic[Client]):
         asking: how questions are asked.
         concurrency: questions in flight at most.
         name: of the budget's account.
+
+    Attributes:
+        is_left: nobody waits for its outcomes any more: questions in flight ask nothing more.
     """
 
     def __init__(
@@ -83,6 +101,7 @@ class Paced(Generic[Client]):
         self._solver._expected = ExpectedSoFar(Fixed())  # the policy changes from question to question
         self._numbers = itertools.count(1)
         self.lock = threading.Lock()
+        self.is_left = False
         self._in_a_row = self._worst = 0
         self._error: str | None = None
 
@@ -104,9 +123,16 @@ class Paced(Generic[Client]):
             share = self._pace.next(self._unspent / NANO)
         solver = copy.copy(self._solver)
         solver.policy = share.policy
-        solve = solver._start(asked, id=name, before=None, agent=None, **{**self._options, **own})
+        options = {**self._options, **own, "on_attempt": self._note}
+        solve = solver._start(asked, id=name, before=None, agent=None, **options)
         self._worst = max(self._worst, *(quote.worst(cap) for quote, cap in solver._quotes(solve).values()))
         return Opened(self, share, name, solve.account, lambda: solver._run(solve))
+
+    def _note(self, question: Question, attempt: Attempt) -> None:
+        if (told := self._options["on_attempt"]) is not None:
+            told(question, attempt)
+        if self.is_left:
+            raise _Left
 
     def took(self, share: Share, spent_nusd: int, error: str | None) -> int:
         """Note what a question cost, and how it failed if it did; returns how many have failed in a row."""

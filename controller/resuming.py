@@ -118,8 +118,8 @@ def read_all_attempts(path: Path, names: Iterable[Name], arms: Iterable[Arm]) ->
         with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
             for number, line in enumerate(file, start=1):
                 name, row = _row(line, f"{path}, line {number}", attempts)
-                if row is None:
-                    continue
+                if row is None or (row.finish_reason == "ceiling" and not row.calls):
+                    continue  # what was refused before it was sent is still to be made
                 if row.arm not in by_label:
                     raise BadInput(
                         f"{name[1]!r} was begun with the arm {row.arm!r}, which is not among these "

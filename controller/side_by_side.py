@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 from thinkcap.controller.effects import Asked
+from thinkcap.controller.later import collecting, watch_collections
 from thinkcap.controller.many import Many, Rounds
 from thinkcap.controller.pacing import Opened, Paced
 from thinkcap.policies import Item, Outcome
@@ -61,24 +62,33 @@ async def in_tasks(rounds: Rounds[Any]) -> Many:
 
 
 def stream_in_threads(paced: Paced[Any], questions: Iterable[Asked | Item]) -> Iterator[Outcome]:
-    """A stream's outcomes, in the order of its questions; one that is there is given before another is begun."""
+    """A stream's outcomes, in the order of its questions; one that is there is given before another is begun.
+
+    When it is left early, what is in flight is waited for, and nothing more is asked.
+    """
+    watch_collections()
     coming, is_over = iter(questions), False
     broke: Exception | None = None
-    with paced.account, ThreadPoolExecutor(paced.concurrency) as pool:
-        window: deque[Future[Outcome]] = deque()
-        while window or not is_over:
-            if window and window[0].done():
-                yield window.popleft().result()
-            elif not is_over and paced.has_room(sum(not future.done() for future in window)):
-                try:
-                    question = next(coming, _OVER)
-                    is_over = question is _OVER
-                    if not is_over:
-                        window.append(pool.submit(_made, paced.begin(question)))
-                except Exception as error:
-                    broke, is_over = error, True  # what was asked before is given first
-            else:
-                wait([future for future in window if not future.done()], return_when=FIRST_COMPLETED)
+    window: deque[Future[Outcome]] = deque()
+    with paced.account:
+        pool = ThreadPoolExecutor(paced.concurrency)
+        try:
+            while window or not is_over:
+                if window and window[0].done():
+                    yield window.popleft().result()
+                elif not is_over and paced.has_room(sum(not future.done() for future in window)):
+                    try:
+                        question = next(coming, _OVER)
+                        is_over = question is _OVER
+                        if not is_over:
+                            window.append(pool.submit(_made, paced.begin(question)))
+                    except Exception as error:
+                        broke, is_over = error, True  # what was asked before is given first
+                else:
+                    wait([future for future in window if not future.done()], return_when=FIRST_COMPLETED)
+        finally:
+            paced.is_left = True
+            pool.shutdown(wait=not collecting())  # a collection may hold the lock that those in flight wait for
     if broke is not None:
         raise broke
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -160,3 +161,13 @@ def test_every_fault_can_be_met(kind: str, stream: bool, path: str) -> None:
             list(answer)
     assert len(oracle.requests) == 1
     assert [each.output_tokens for each in oracle.book] in ([], [9])
+
+
+def test_a_client_that_leaves_in_the_middle_of_asking_is_no_error() -> None:
+    """A request whose body breaks off, as when a process is killed, is neither answered nor billed nor an error."""
+    with Oracle(Reply()) as server:
+        host, port = server.base_url.removeprefix("http://").removesuffix("/v1").split(":")
+        with socket.create_connection((host, int(port))) as plug:
+            plug.sendall(f"POST {CHAT} HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n".encode() + b'{"model')
+        assert ask(server)
+        assert len(server.billed) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import re
 import threading
@@ -16,9 +17,11 @@ import pytest
 from tests.governing import RATES, SIDES, Side, billed
 from tests.loopback import Fault, LoopbackServer, Received, Reply
 from thinkcap.controller import Account, Ceiling, Recorder, UnlikeExpected
+from thinkcap.controller.ledger.turn import in_turn
 from thinkcap.evals.oracle import FAULTS
 from thinkcap.policies import (
     NANO,
+    Attempt,
     BadInput,
     CeilingReached,
     Expectation,
@@ -30,6 +33,7 @@ from thinkcap.policies import (
     ProviderFailed,
     Reason,
     Vote,
+    Where,
 )
 from thinkcap.policies.curves import Curve, Point
 from thinkcap.policies.interval import Interval
@@ -439,6 +443,18 @@ def test_a_late_batch_still_raises_what_the_caller_raised(side: Side) -> None:
         assert billed(server) == controller.account.balance.money.spent > 0
 
 
+def test_what_was_refused_is_asked_when_a_batch_goes_on(side: Side, tmp_path: Path) -> None:
+    """A call that was refused before it was sent, and stands in the recording so, is no attempt at its question."""
+    with LoopbackServer(Reply(text="42")) as server:
+        account = Account(1.0, name="all")
+        with Recorder(tmp_path / "run.jsonl", keep_answers=True) as recorder:
+            refused = Attempt(1, side.arm(), None, 0, finish="ceiling", calls=0, error="too little")
+            recorder.write(refused, Where("q0", None, None))
+            controller = controller_of(side, server, account=account, recorder=recorder)
+            batch = many(side, controller, questions(2), budget=0.1, name="batch", resume=True)
+    assert [(one.answer, len(one.attempts)) for one in batch.outcomes] == [("42", 1)] * 2
+
+
 # A stream.
 
 
@@ -554,6 +570,55 @@ def test_a_stream_ends_in_an_outage_that_bills(side: Side) -> None:
             seen.extend(found) if side.mode == "sync" else side.run(take())
         assert len(server.requests) == 5
         assert controller.account.balance.money.spent == sum(one.spent_nusd for one in seen) > 0
+
+
+def test_a_stream_that_is_left_asks_nothing_more(side: Side) -> None:
+    """Left while questions are in flight, each of them ends with the call it is in, charged, and is asked no more."""
+    go = threading.Event()
+
+    def script(request: Received) -> Reply:
+        if number_of(request):
+            go.wait(5)
+        return Reply(text="42")
+
+    with LoopbackServer(script) as server:
+        controller = controller_of(side, server, Vote(6))
+        found = controller.solve_stream(questions(9), budget=1.0, concurrency=3)
+
+        async def take() -> None:
+            await anext(found)
+            await found.aclose()
+
+        if side.mode == "sync":
+            next(found)
+            threading.Timer(0.1, go.set).start()
+            found.close()
+        else:
+            threading.Timer(0.3, go.set).start()
+            side.run(take())
+        go.wait(5)
+        assert len(server.requests) <= 6 + 2
+        assert billed(server) <= controller.account.balance.money.spent
+        assert controller.account.balance.money.reserved == 0
+
+
+def test_a_stream_may_be_dropped_inside_the_ledger() -> None:
+    """Garbage is collected anywhere: a stream found where the ledger's lock is held waits for nobody."""
+    with Side("sync", "chat") as side, LoopbackServer(Reply(text="42", latency_s=0.05)) as server:
+        account = Account(1.0)
+        controller = controller_of(side, server, account=account)
+        cycle: list[Any] = [controller.solve_stream(questions(9), budget=0.1, concurrency=3)]
+        cycle.append(cycle)
+        next(cycle[0])
+        del cycle
+        done = threading.Event()
+
+        def drop() -> None:
+            in_turn(account.ledger._store(), lambda rows: gc.collect(), write=False)  # type: ignore[attr-defined]
+            done.set()
+
+        threading.Thread(target=drop, daemon=True).start()
+        assert done.wait(5)
 
 
 # Bad input.

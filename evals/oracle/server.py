@@ -50,7 +50,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith(f"{RESPONSES}/") and self.path.endswith("/cancel"):
             self.rfile.read(int(self.headers.get("content-length") or 0))
             return self._send_kept(self.server.owner.kept.cancel(self.path.split("/")[-2]))
-        request = self._received(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        size = int(self.headers["content-length"])
+        body = self.rfile.read(size)
+        if len(body) < size:
+            return None  # the client left before it had asked
+        request = self._received(json.loads(body))
         if request.path not in (CHAT, RESPONSES):
             return self._send(404, error_body(404, f"There is no {request.path} here."))
         with self.server.owner.counting():
