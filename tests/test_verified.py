@@ -403,6 +403,17 @@ def test_an_arm_that_leaves_few_questions_is_named(tmp_path: Path) -> None:
     assert any("without rare there are 8 more" in note for note in recording.notes)
 
 
+def test_attempts_that_not_every_question_has_are_not_bought(tmp_path: Path) -> None:
+    """With two attempts at some questions and one at others an arm is asked once, and a note says so."""
+    rows = [attempt(f"q{q}", "m", n, n == 1, 0.1 + n) for q in range(4) for n in range(2 if q else 1)]
+    result = evaluate_verified(
+        load_recording(written_down(tmp_path / "uneven.jsonl", rows)), folds=2, repeats=1, replicates=10
+    )
+    assert [each.policy for each in result.baselines] == ["fixed m"]
+    np.testing.assert_allclose(result.baselines[0].accuracy, [0, 0.5, 0.5, 0.5])
+    assert any("m (1 of up to 2)" in note for note in result.notes)
+
+
 def test_runs_that_share_no_question_are_one_arm(tmp_path: Path) -> None:
     """A recording made in parts stays whole, and so do several attempts of one run."""
     rows = [attempt(f"q{q}", "m", number, True, 0.1, run_id=f"r{q % 2}") for q in range(4) for number in range(3)]

@@ -119,7 +119,7 @@ def evaluate_verified(
         matches,
         tuple(_regrets(priced, fixed, known)),
         questions,
-        judged.notes,
+        (*judged.notes, *_uneven(judged, draws)),
         against,
         known,
         PERFECT,
@@ -149,6 +149,19 @@ def _parts(draws: Sequence[Draws]) -> Iterator[tuple[str, MenuOf]]:
 
 def _part(draws: Sequence[Draws], level: int, seen: NDArray[np.int64]) -> Menu:
     return up_to(chains(draws, seen)[1], level)
+
+
+def _uneven(recording: Recording, draws: Sequence[Draws]) -> list[str]:
+    """Which arms have more attempts at some questions than are bought of them."""
+    said = []
+    for each in draws:
+        mine = recording.arm == recording.arms.index(recording.find_arm(each.label))
+        made = int(np.bincount(recording.question[mine]).max())
+        if made > each.most:
+            said.append(f"{each.label} ({each.most} of up to {made})")
+    if not said:
+        return []
+    return [f"no more attempts of an arm are bought than every question has: {', '.join(said)}"]
 
 
 def _regrets(found: Crossfit, fixed: Sequence[Replay], known: Replay) -> list[Regret]:
