@@ -102,12 +102,12 @@ class Demand(NamedTuple):
     Attributes:
         quote: what it can come to.
         wanted: the largest output cap it would take.
-        least: the smallest output cap it takes.
+        exact: the smallest output cap it takes; None for one at which its answer is likely to finish.
     """
 
     quote: Quote
     wanted: int
-    least: int
+    exact: int | None
 
     def amount(self, cap: int) -> Amount:
         """What is reserved at this output cap."""
@@ -238,7 +238,10 @@ class Meter:
         most = quote.most(free_of_all(levels))
         if quote.asked is None and self.shares is not None:
             most = min(most, max(quote.most(fair_share(levels, self.shares)), self.useful(quote)))
-        return max(min(demand.wanted, most), demand.least)
+        return max(min(demand.wanted, most), self._least(demand))
+
+    def _least(self, demand: Demand) -> int:
+        return self.least(demand.quote, demand.wanted) if demand.exact is None else demand.exact
 
     def admit(self, body: Mapping[str, Any], api: Api) -> Ticket:
         """Reserve the worst case of a request, at the largest output cap that fits; waits for it where that is allowed.
@@ -344,7 +347,7 @@ class Meter:
 
     def _refused(self, demand: Demand, reached: CeilingReached, body: Mapping[str, Any]) -> None:
         """Tell of it, and of the way out where the call could have been cut."""
-        quote, least = demand.quote, demand.least
+        quote, least = demand.quote, self._least(demand)
         messages = body.get("messages" if quote.api == "chat" else "input")
         reached.messages = tuple(messages) if isinstance(messages, list) else (messages,)
         if self.on_exceeded is None and quote.asked == least and self.least(quote, least) < least:
@@ -370,19 +373,19 @@ class Meter:
         quote = self.quote(body, api)
         wanted = quote.asked or self.default_output_tokens
         if self.on_exceeded == "clamp" or (self.on_exceeded is None and not quote.is_whole):
-            return Demand(quote, wanted, self.least(quote, wanted))
+            return Demand(quote, wanted, None)
         demand = Demand(quote, wanted, quote.asked or self.useful(quote))
         return self._smaller(demand, self.on_exceeded) if callable(self.on_exceeded) else demand
 
     def _smaller(self, demand: Demand, ask: Callable[[Exceeded], int | None]) -> Demand:
         """The demand with the caller's own smaller cap, if it does not fit."""
-        quote, asked = demand.quote, demand.least
+        quote, asked = demand.quote, self._least(demand)
         free = self.account.available
         most = quote.most(free)
         if asked <= most:
             return demand
         cap = smaller_cap(ask(Exceeded(quote.model, asked, quote.worst(asked), free.nusd, most)), asked)
-        return demand if cap == asked else demand._replace(wanted=cap, least=cap)
+        return demand if cap == asked else Demand(quote, cap, cap)
 
     def _at_once(self, demand: Demand) -> Ticket | None:
         """Its ticket, if nobody waits and it fits."""
@@ -397,11 +400,13 @@ class Meter:
         self, demand: Demand, wake: Callable[[], object], clear: Callable[[], object]
     ) -> Generator[float, None, Ticket]:
         account, left = self.account, self.account.seconds_left
+        least = self._least(demand)
+        demand = demand._replace(exact=least)  # what it waits for stays the same
         seconds = self.wait_s or 0.0
         return stand(
             account.ledger,
             Place(frozenset(lineage(account.name)), wake, clear),
-            demand.amount(demand.least),
+            demand.amount(least),
             lambda: self._reserve(demand),
             look=lambda: account.ledger.levels(account.name),
             seconds=seconds if left is None else min(seconds, left),
@@ -417,7 +422,7 @@ class Meter:
             try:
                 ticket = self.account.reserve(demand.amount(cap), purpose)
             except CeilingReached:  # or another caller took what was free between the look and the reservation
-                if cap == demand.least or tries_left == 0:
+                if cap == self._least(demand) or tries_left == 0:
                     raise
                 cap = self._fitting(demand)
             else:

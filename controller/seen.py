@@ -21,10 +21,9 @@ class Lengths:
     """How many tokens the latest answers of one model took."""
 
     def __init__(self) -> None:
+        self._new: deque[int] = deque(maxlen=_ANSWERS)  # not yet among the others: most calls never ask
         self._latest: deque[int] = deque()
         self._sorted: list[int] = []
-        self.enough = LEAST_OUTPUT_TOKENS
-        """The least cap under which the next answer is likely to finish."""
 
     def learn(self, tokens: int, *, cut: bool) -> None:
         """Note one answer; one that was cut at so many tokens counts as four times as long.
@@ -32,23 +31,25 @@ class Lengths:
         How long it would have got nobody knows. Answers vary so much in length that of those longer than some cap one
         in ten or so is more than four times as long.
         """
-        tokens = 4 * tokens if cut else tokens
-        if len(self._latest) == _ANSWERS:
-            del self._sorted[bisect_left(self._sorted, self._latest.popleft())]
-        self._latest.append(tokens)
-        insort(self._sorted, tokens)
-        self.enough = max(1, self._enough())
+        self._new.append(4 * tokens if cut else tokens)
 
-    def _enough(self) -> int:
-        """Nine in ten finish under it, if the next answer is like these (split conformal; Vovk et al. 2005).
+    def enough(self) -> int:
+        """The least cap under which the next answer is likely to finish, from one answer on.
 
-        With n answers seen, the next one is at most the k-th shortest of them with a chance of k / (n + 1). Fewer
-        than nine cannot tell: then it is twice the longest, where that is short.
+        Nine in ten finish under it, if the next answer is like these (split conformal; Vovk et al. 2005). With n
+        answers seen, the next one is at most the k-th shortest of them with a chance of k / (n + 1). Fewer than nine
+        cannot tell: then it is twice the longest, where that is short.
         """
+        while self._new:
+            tokens = self._new.popleft()
+            if len(self._latest) == _ANSWERS:
+                del self._sorted[bisect_left(self._sorted, self._latest.popleft())]
+            self._latest.append(tokens)
+            insort(self._sorted, tokens)
         count, longest = len(self._sorted), self._sorted[-1]
         if count < _FEW:
-            return max(longest, min(2 * longest, LEAST_OUTPUT_TOKENS))
-        return self._sorted[-(-9 * (count + 1) // 10) - 1]
+            return max(1, longest, min(2 * longest, LEAST_OUTPUT_TOKENS))
+        return max(1, self._sorted[-(-9 * (count + 1) // 10) - 1])
 
 
 class Seen:
@@ -65,8 +66,9 @@ class Seen:
 
     def enough(self, model: str) -> int:
         """The least output cap under which an answer of this model is likely to finish."""
-        lengths = self._lengths.get(model)
-        return LEAST_OUTPUT_TOKENS if lengths is None else lengths.enough
+        with self._lock:
+            lengths = self._lengths.get(model)
+            return LEAST_OUTPUT_TOKENS if lengths is None else lengths.enough()
 
     def learn(self, model: str, key: int, *, input_tokens: int, output_tokens: int, cut: bool) -> None:
         """Keep what a settled call showed.
