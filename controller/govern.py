@@ -237,8 +237,8 @@ class _Asked(NamedTuple):
     def with_cap(self, ticket: Ticket, options: Any) -> tuple[Any, bool]:
         """The request as it is sent, with its cap and no retries of the SDK's; whether its usage is to be hidden."""
         body, extra, parse = self.body, options.extra_json, options.post_parser
-        caps, shown = _cap(body, self.api, ticket.cap), True
-        if self.streamed and self.api == "chat":
+        caps, streamed, shown = _cap(body, self.api, ticket.cap), self.streamed, True
+        if streamed and self.api == "chat":
             caps["stream_options"], shown = _asking_for_usage(body.get("stream_options"))
         changes: dict[str, Any] = {"json_data": {**options.json_data, **caps}, "max_retries": 0}
         if options.idempotency_key is None:  # else the SDK makes a UUID, which takes longer than reserving
@@ -247,7 +247,7 @@ class _Asked(NamedTuple):
             changes["extra_json"] = {name: value for name, value in extra.items() if name not in caps} or None
         if self.unread:
             changes["headers"] = _uncompressed(options.headers)
-        if not self.streamed:
+        if not streamed:
             changes["post_parser"] = _first(ticket.settle, parse)
         return options.model_copy(update=changes), not shown
 

@@ -417,17 +417,16 @@ class Meter:
         quote = demand.quote
         is_shared = quote.asked is None and self.shares is not None
         cap = self._fitting(demand) if is_shared else demand.wanted
-        for tries_left in reversed(range(_TRIES)):
+        tries = 1
+        while True:
             purpose = _purpose(quote.model, quote.api, quote.asked, cap, quote.price.label)
             try:
-                ticket = self.account.reserve(demand.amount(cap), purpose)
+                return Ticket(self, self.account.reserve(demand.amount(cap), purpose), quote, cap)
             except CeilingReached:  # or another caller took what was free between the look and the reservation
-                if cap == self._least(demand) or tries_left == 0:
+                if cap == self._least(demand) or tries == _TRIES:
                     raise
                 cap = self._fitting(demand)
-            else:
-                return Ticket(self, ticket, quote, cap)
-        raise AssertionError("unreachable: the last try returns or raises")  # pragma: no cover
+                tries += 1
 
 
 class Ticket:
@@ -532,12 +531,12 @@ class Ticket:
             teller.entry("clamped", entry, entry.reserved_nusd)
 
     def _charge(self, charge: Charge) -> None:
-        entry = self._end(lambda: self._meter.account.settle(self._ticket, charge))
-        if entry is not None and self._meter.on_entry is not None:
-            self._meter.on_entry(entry)
-        if entry is not None and self._meter.teller is not None:
-            account = self._meter.account
-            self._meter.teller.settled(entry, lambda: account.balance.money)
+        meter = self._meter
+        entry = self._end(lambda: meter.account.settle(self._ticket, charge))
+        if entry is not None and meter.on_entry is not None:
+            meter.on_entry(entry)
+        if entry is not None and meter.teller is not None:
+            meter.teller.settled(entry, lambda: meter.account.balance.money)
 
     def _end(self, end: Callable[[], Entry]) -> Entry | None:
         """End it, unless that was done; what fails (a full disk, an interrupt) can be tried again."""

@@ -46,20 +46,7 @@ def plain(body: Mapping[str, Any], api: Api) -> Plain | None:
     where = "messages" if api == "chat" else "input"
     for key, value in body.items():
         kind = type(value)
-        if key in _COUNTS:
-            if kind is not int or value < 1:
-                return None
-            if key == "n":
-                n = value
-            elif (key == "max_output_tokens") == (api == "responses"):
-                cap = max(cap, value)
-        elif key in _NUMBERS:
-            if kind is not int and (kind is not float or value - value != 0):  # NaN and infinities are no numbers
-                return None
-        elif key in _FLAGS:
-            if kind is not bool:
-                return None
-        elif key == where and kind is list:
+        if key == where and kind is list:
             for message in value:
                 if type(message) is not dict or len(message) != 2:
                     return None
@@ -69,15 +56,29 @@ def plain(body: Mapping[str, Any], api: Api) -> Plain | None:
                 size += _ROLES[role] + len(content)
                 text += (role, content)
             turns += len(value)
-        elif kind is not str or not value.isascii():
-            return None
-        elif key in _WORDS and value.isalnum():
-            size += len(value) + 2  # in quotes
+        elif kind is str:
+            if not value.isascii():
+                return None
+            if key in _BESIDE:
+                continue
+            if key in _WORDS and value.isalnum():
+                size += len(value) + 2  # in quotes
+            elif api == "responses" and key in ("input", "instructions"):
+                size += len(value)
+                turns += 1
+            else:
+                return None
             text += (key, value)
-        elif api == "responses" and key in ("input", "instructions"):
-            size += len(value)
-            text += (key, value)
-            turns += 1
-        elif key not in _BESIDE:
+        elif key in _COUNTS:
+            if kind is not int or value < 1:
+                return None
+            if key == "n":
+                n = value
+            elif (key == "max_output_tokens") == (api == "responses"):
+                cap = max(cap, value)
+        elif key in _NUMBERS:
+            if kind is not int and (kind is not float or value - value != 0):  # NaN and infinities are no numbers
+                return None
+        elif key not in _FLAGS or kind is not bool:
             return None
     return Plain(size, turns, tuple(text), n, cap or None) if where in body else None
