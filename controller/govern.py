@@ -11,7 +11,8 @@ import functools
 import re
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import openai
@@ -221,7 +222,8 @@ def _named(governed: type[Any], plain: type[Any]) -> type[Any]:
     return governed
 
 
-class _Asked(NamedTuple):
+@dataclass(slots=True)
+class _Asked:
     """A request that is to be paid for.
 
     Attributes:

@@ -14,7 +14,8 @@ import uuid
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from thinkcap.controller.account import Account
 from thinkcap.controller.bound import Bound
@@ -55,8 +56,11 @@ DEFAULT_OUTPUT_TOKENS = 4096
 _TRIES = 8
 
 
-class Quote(NamedTuple):
+@dataclass(slots=True)
+class Quote:
     """What a request can come to.
+
+    Nobody writes to it. It is not frozen because a frozen dataclass takes several times as long to fill, in every call.
 
     Attributes:
         model: the model asked for.
@@ -96,7 +100,8 @@ class Quote(NamedTuple):
         return 0 if free.calls == 0 else most
 
 
-class Demand(NamedTuple):
+@dataclass(slots=True)
+class Demand:
     """What a request is to be admitted with.
 
     Attributes:
@@ -201,7 +206,7 @@ class Meter:
         if body.get("background"):
             raise NotGoverned("a background response that only a Bound covers cannot be governed: wait for its answer")
         extra, fees = self.bound.input_tokens, self.bound.fees_nusd
-        return quote._replace(prompt=prompt + extra, fees=fees, is_bounded=True)
+        return replace(quote, prompt=prompt + extra, fees=fees, is_bounded=True)
 
     def _tokens_before(self, body: Mapping[str, Any]) -> int | None:
         """What the response that a request goes on from came to, its own prompt included; None if that is not known."""
@@ -213,7 +218,7 @@ class Meter:
         """The same quote, with the prompt as the provider counted it in an earlier call, where that is less."""
         if quote.is_bounded:
             return quote
-        return quote._replace(prompt=self._counted(quote.model, quote.key, quote.prompt))
+        return replace(quote, prompt=self._counted(quote.model, quote.key, quote.prompt))
 
     def _counted(self, model: str, key: int, prompt: int) -> int:
         """The bound on a prompt, or what the provider counted for it before, where that is less.
@@ -401,7 +406,7 @@ class Meter:
     ) -> Generator[float, None, Ticket]:
         account, left = self.account, self.account.seconds_left
         least = self._least(demand)
-        demand = demand._replace(exact=least)  # what it waits for stays the same
+        demand = replace(demand, exact=least)  # what it waits for stays the same
         seconds = self.wait_s or 0.0
         return stand(
             account.ledger,

@@ -7,7 +7,8 @@ are spared. What is plain is a list of what is known; anything else makes a requ
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from thinkcap.policies.values import Api
 
@@ -21,7 +22,8 @@ _BESIDE = frozenset(("model", "user", "safety_identifier", "prompt_cache_key"))
 _ROLES = {role: len(role) + len('{\n    "role": ""\n}') for role in ("user", "assistant", "system", "developer")}
 
 
-class Plain(NamedTuple):
+@dataclass(slots=True)
+class Plain:
     """A plain request.
 
     Attributes:

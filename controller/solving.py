@@ -383,7 +383,7 @@ def _spare(meter: Meter, request: Request) -> int | None:
     quote = meter.quote(request.body, request.api)
     cap = quote.asked or meter.default_output_tokens
     least = meter.least(quote, cap)
-    closing = quote._replace(prompt=quote.prompt + cap + least)
+    closing = replace(quote, prompt=quote.prompt + cap + least)
     left = replace(
         free,
         nusd=None if free.nusd is None else max(0, free.nusd - closing.worst(least)),
