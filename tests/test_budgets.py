@@ -10,7 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thinkcap.evals import Planted, Recording, SharedReplay, fit_curve, plant, replay, replay_shared
-from thinkcap.policies import NANO, Arm, Attempt, BadInput, Expectation, Fixed, Lead, Policy, Question, Reason, State
+from thinkcap.policies import (
+    NANO,
+    Arm,
+    Attempt,
+    BadInput,
+    Call,
+    Expectation,
+    Fixed,
+    Lead,
+    Policy,
+    Question,
+    Reason,
+    State,
+)
 from thinkcap.policies.budgets import Batch, Pace, Turn
 from thinkcap.policies.curves import Point
 from thinkcap.policies.interval import Interval
@@ -204,6 +217,16 @@ def test_one_policy_needs_no_expectation() -> None:
     share = pace.next(8.0)
     pace.took(share, 2.0)
     assert pace.next(6.0).usd == 0
+
+
+def test_a_stream_goes_on_where_the_cheapest_is_free() -> None:
+    """With an arm that costs nothing, a stream whose money is gone asks that arm."""
+    pace = Pace([point(Fixed("low"), 0.5, 0.0), point(Fixed("high"), 0.9, 1.0)], 4)
+    share = pace.next(1.0)
+    pace.took(share, 1.0)
+    share = pace.next(0.0)
+    assert share.usd == 0
+    assert share.policy.decide(fresh(1)[0]) == Call(ARMS[0])
 
 
 @pytest.mark.parametrize("questions", [0, -1])

@@ -79,9 +79,9 @@ class Pace:
 
     def _chosen(self, usd: float) -> Expected:
         least, most = self._points[0].expected, self._points[-1].expected
-        if len(self._points) == 1:
+        if len(self._points) == 1 or usd <= least.usd.mean:  # which may be nothing
             return Expected(self._points[0].policy, least)
-        return choose(self._points, mean_usd=min(max(usd, least.usd.mean), most.usd.mean))
+        return choose(self._points, mean_usd=min(usd, most.usd.mean))
 
     def _least(self) -> float:
         """What a question costs at the least: as expected, else as those before came to."""
