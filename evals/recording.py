@@ -46,6 +46,7 @@ _FINISH: dict[str, Finish] = {
     "refusal": "refused",
     "content_filter": "refused",
 }
+_SLIPS = 0.05
 _NO_DIAL = (None, "none", "default")
 _OF_QUESTIONS = ("question_dataset", "comparable", "verifiable", "agent", "adaptive")
 _OF_ATTEMPTS = (
@@ -240,7 +241,7 @@ def load_recording(
     """Read and check a recording (``.jsonl``, ``.jsonl.gz``, or ``.parquet`` with pyarrow installed).
 
     Only what is selected is checked, so that one arm's bad rows need not spoil the others. Arms without costs
-    are left out, with a note, unless they are asked for by name.
+    are left out, with a note, unless they are asked for by name; so are a few attempts of negative cost or tokens.
 
     Args:
         path: the file.
@@ -261,6 +262,10 @@ def load_recording(
     notes = list(table.notes)
     rows, labels = _select(table, dataset, None if arms is None else list(arms), notes if runs_apart else None)
     columns = Columns(table, rows)
+    possible = _possible(columns, labels, notes)
+    if len(possible) < len(rows):
+        rows, labels = [rows[i] for i in possible], [labels[i] for i in possible]
+        columns = Columns(table, rows)
     kept = _priced(columns, labels, arms is None, notes)
     if intersect:
         kept = _common(columns, labels, kept, notes)
@@ -328,6 +333,29 @@ def _asked(table: Table, text: str, models: dict[str, str]) -> str:
 
 def _either(labels: Iterable[str]) -> str:
     return " or ".join(labels)
+
+
+def _possible(columns: Columns, labels: list[str], notes: list[str]) -> list[int]:
+    """Indices of the rows whose figures can be: a few with less than no tokens, or no cost, are left out, with a note.
+
+    Logs hold such rows where a provider counted wrong. More than one in twenty of an arm's is no slip, and is refused
+    where the column is read.
+    """
+    named = [columns.values(name) for name in ("cost_usd", "completion_tokens", "prompt_tokens")]
+    bad = [i for i, values in enumerate(zip(*named, strict=True)) if any(map(_is_below_zero, values))]
+    if not bad:
+        return list(range(len(columns)))
+    made, slips = Counter(labels), Counter(labels[i] for i in bad)
+    out = {i for i in bad if slips[labels[i]] <= _SLIPS * made[labels[i]]}
+    if out:
+        where = ", ".join(sorted({labels[i] for i in out}))
+        count = f"{len(out):,} attempt{'s' if len(out) > 1 else ''}"
+        notes.append(f"{count} with a cost or tokens below zero left out: {where}")
+    return [i for i in range(len(columns)) if i not in out]
+
+
+def _is_below_zero(value: Any) -> bool:
+    return isinstance(value, (int, float)) and value < 0
 
 
 def _priced(columns: Columns, labels: list[str], may_leave_out: bool, notes: list[str]) -> list[int]:

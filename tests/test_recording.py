@@ -467,3 +467,14 @@ def test_a_call_that_failed_costs_what_is_recorded(load: Any) -> None:
     assert found.output_tokens.tolist() == [10, 0, 0, 0]
     assert found.correct.tolist() == [1, -1, 0, 0]
     assert "3 attempts failed without token counts: no tokens, and the recorded cost or none" in found.notes
+
+
+@pytest.mark.parametrize("slip", [{"cost_usd": -0.01}, {"completion_tokens": -54}, {"prompt_tokens": -677}])
+def test_a_few_impossible_figures_are_left_out(load: Any, slip: dict[str, Any]) -> None:
+    """One attempt in forty with less than no cost or tokens is left out, and said; one in ten is refused."""
+    rows = [make_row(number, prompt_tokens=5) for number in range(39)]
+    found = load([*rows, {**make_row(39, prompt_tokens=5), **slip}])
+    assert len(found.cost_nusd) == 39
+    assert "1 attempt with a cost or tokens below zero left out: m" in found.notes
+    with pytest.raises(BadRecording, match=next(iter(slip))):
+        load([*rows[:9], {**make_row(39, prompt_tokens=5), **slip}])
