@@ -148,6 +148,7 @@ class Rounds(Generic[Client]):
         self._worst = worst_of(solver, (asked for _, asked, _ in self._items), self._options, levels)
         held = read_all_attempts(resumable(solver.recorder), names, solver.arms) if resume else {}
         self.account = open_budget(solver, budget, name, resume=resume)
+        self._held_before = self.account.balance.money.reserved  # by processes that ended: it does not come back
         self._solver: Solver[Client] = copy.copy(solver)
         self._solver.account = self.account
         self._solver._expected = ExpectedSoFar(Fixed())  # a turn is no whole question: nothing is expected of it
@@ -293,6 +294,6 @@ class Rounds(Generic[Client]):
 
     @property
     def _unspent(self) -> int:
-        """Nano-dollars that are not spent, whoever holds them."""
+        """Nano-dollars that are not spent: free, or held by those in flight."""
         free = self.account.available.nusd
-        return self.account.balance.money.reserved + (free or 0)
+        return max(0, self.account.balance.money.reserved - self._held_before) + (free or 0)

@@ -17,6 +17,7 @@ import pytest
 from tests.governing import RATES, SIDES, Side, billed
 from tests.loopback import Fault, LoopbackServer, Received, Reply
 from thinkcap.controller import Account, Ceiling, Recorder, UnlikeExpected
+from thinkcap.controller.ledger import Amount
 from thinkcap.controller.ledger.turn import in_turn
 from thinkcap.evals.oracle import FAULTS
 from thinkcap.policies import (
@@ -453,6 +454,20 @@ def test_what_was_refused_is_asked_when_a_batch_goes_on(side: Side, tmp_path: Pa
             controller = controller_of(side, server, account=account, recorder=recorder)
             batch = many(side, controller, questions(2), budget=0.1, name="batch", resume=True)
     assert [(one.answer, len(one.attempts)) for one in batch.outcomes] == [("42", 1)] * 2
+
+
+def test_what_a_killed_process_holds_is_not_planned_with(side: Side) -> None:
+    """A batch that goes on beside a reservation that never comes back spreads what is left over all its questions."""
+    budget = 150 * ONE_CALL
+    levels = Told((Fixed("m"), 0.5, ONE_CALL / NANO, 1), (Fixed("big"), 0.9, 4 * ONE_CALL / NANO, 1))
+    account = Account(1.0)
+    with account.child("batch", budget / NANO) as before:
+        before.reserve(Amount(budget // 2, 1, 1))
+    with LoopbackServer(Reply(text="42", output_tokens=6, input_tokens=40)) as server:
+        arms = [side.arm(max_output_tokens=6), side.arm("big", max_output_tokens=20)]
+        controller = side.controller(server, arms, Fixed(), account=account)
+        batch = many(side, controller, questions(50), budget=budget / NANO, curve=levels, concurrency=1, name="batch")
+    assert sum(one.answer is None for one in batch.outcomes) == 0
 
 
 # A stream.
