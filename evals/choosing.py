@@ -198,7 +198,7 @@ def _point(policy: Policy, came: Replay, accurate: float, dear: float, samples: 
     return Point(
         policy,
         Expectation(
-            _within(samples.mean(came.accuracy - accurate), 0, 1),
+            samples.share(came.accuracy - accurate),
             _within(samples.mean(came.usd - dear), float(came.usd.min()), inf),
             float(came.output_tokens.mean()),
             float(came.attempts.mean()),

@@ -22,6 +22,7 @@ __all__ = ["Interval", "Resamples", "bootstrap_mean", "paired_difference"]
 
 _AT_ONCE = 2**23  # numbers held in memory at a time
 _NORMAL = NormalDist()
+_UNDECIDED = 0.5
 
 
 class Resamples:
@@ -61,7 +62,7 @@ class Resamples:
         self._unit = np.array([places.setdefault(group, len(places)) for group in named])  # (questions,)
         self._units = len(places)
         self._sizes = np.bincount(self._unit).astype(np.float64)  # questions of each unit  (units,)
-        self._ends = _expanded(level, self._units)
+        self._ends, self._level = _expanded(level, self._units), level
         self._counts: NDArray[np.float64] | None = None
 
     def means(self, values: ArrayLike) -> NDArray[np.float64]:
@@ -109,6 +110,26 @@ class Resamples:
         if numbers.ndim != 1:
             raise BadInput("the bootstrap needs one number a question, and at least one question")
         return self.interval(float(numbers.mean()), self.means(numbers))
+
+    def share(self, values: ArrayLike) -> Interval:
+        """The mean of one share a question (0 to 1), with an interval that stays open where all are 0, or all 1.
+
+        It is the bootstrap's or, at an end where that reaches further, Wilson's score interval (1927) for so many
+        units, whose variance is the binomial one times their dispersion. With one unit more counted as undecided the
+        dispersion is never nothing; Student's t takes the place of the normal quantile.
+        """
+        numbers = np.asarray(values, dtype=np.float64)
+        replicates = self.means(numbers)
+        found = self.interval(float(numbers.mean()), replicates)
+        mean, units = min(max(found.mean, 0.0), 1.0), self._units
+        if units < 2:
+            return found
+        spread, most = units * units * float(replicates.var()), units * mean * (1 - mean)
+        size = units * (most + _UNDECIDED) / (spread + _UNDECIDED)
+        z = -_student((1 - self._level) / 2, units - 1)
+        middle = (mean + z * z / (2 * size)) / (1 + z * z / size)
+        half = z / (1 + z * z / size) * sqrt(mean * (1 - mean) / size + z * z / (4 * size * size))
+        return Interval(mean, max(0.0, min(found.low, middle - half)), min(1.0, max(found.high, middle + half)))
 
     def _drawn(self) -> Iterator[NDArray[np.float64]]:
         if self._counts is not None:

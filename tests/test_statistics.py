@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thinkcap.evals import Interval, bootstrap_mean, paired_difference
+from thinkcap.evals import Interval, Resamples, bootstrap_mean, paired_difference
 from thinkcap.evals import statistics as module
 from thinkcap.policies import BadInput
 
@@ -127,3 +127,31 @@ def test_pairs_need_partners() -> None:
     """A paired difference of different numbers of questions is refused."""
     with pytest.raises(BadInput, match="not 2 and 1"):
         paired_difference([1, 2], [1])
+
+
+def test_a_share_keeps_its_interval_open() -> None:
+    """Fifteen right of fifteen leave room below: Wilson's interval with Student's t, by hand."""
+    found = Resamples(15).share(np.ones(15))
+    t = 2.1448  # Student's, 14 degrees of freedom
+    size = 15.0  # (0 + .5) / (0 + .5) times as many: nothing is known of the dispersion
+    assert found.low == pytest.approx(size / (size + t * t), abs=1e-3)
+    assert (found.mean, found.high) == (1.0, 1.0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=60), st.integers(0, 3))
+@settings(max_examples=40)
+def test_a_share_is_never_narrower_than_the_bootstrap(values: list[float], seed: int) -> None:
+    """A share's interval holds the bootstrap's within 0 and 1, and its mean is the values'."""
+    samples = Resamples(len(values), replicates=300, seed=seed)
+    share, plain = samples.share(values), samples.mean(values)
+    assert 0 <= share.low <= max(plain.low, 0) + 1e-12
+    assert min(plain.high, 1) - 1e-12 <= share.high <= 1
+    assert share.mean == pytest.approx(plain.mean)
+
+
+def test_of_many_questions_a_share_is_the_bootstrap() -> None:
+    """With a thousand questions the two intervals are the same to a tenth of a point."""
+    values = np.random.default_rng(1).beta(0.7, 0.3, 1000)
+    share, plain = Resamples(1000).share(values), Resamples(1000).mean(values)
+    assert share.low == pytest.approx(plain.low, abs=1e-3)
+    assert share.high == pytest.approx(plain.high, abs=1e-3)
