@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from thinkcap.evals.engine import Deal, Grades, Plan, unwrapped, walk
+from thinkcap.evals.engine import Deal, Grades, Plan, Walk, capping, cut_episodes, unwrapped, walk
 from thinkcap.evals.recording import Recording
 from thinkcap.evals.tape import Tape, Till, play
 from thinkcap.policies.mix import Mix
@@ -92,18 +92,25 @@ class Desk:
                 which = mine & deal.is_clean
                 if plan.verifier:
                     which &= self.recording.verifiable[deal.questions]
-                self._at_once(plan, deal, which, episodes)
-                done |= which
+                if self._at_once(plan, deal, which, episodes):
+                    done |= which
             one_by_one = np.flatnonzero(~done).tolist()
         for place in one_by_one:
             self._answer(questions[place], place, episodes)
         return episodes.part()
 
-    def _at_once(self, plan: Plan, deal: Deal, which: NDArray[np.bool_], episodes: _Episodes) -> None:
+    def _at_once(self, plan: Plan, deal: Deal, which: NDArray[np.bool_], episodes: _Episodes) -> bool:
+        """Replay these questions; False if they have to be played one by one."""
         found = walk(deal, plan, self.grades.compares[deal.questions], which)
-        if found.short is not None:  # asked once more, episode by episode, it says what is missing
+        caps = capping(self.policy)
+        if found.short is not None:
+            if caps is not None:
+                return False  # with a cap an episode may end before it runs out
+            # asked once more, episode by episode, it says what is missing
             place, permutation = divmod(found.short, deal.permutations)
             play(self.policy, self._tape(int(deal.questions[place])), permutation)
+        if caps is not None:
+            self._play_cut(cut_episodes(caps, deal, plan, found) & which[:, None], deal, found)
         for mine, theirs in (
             (episodes.right, found.right),
             (episodes.nusd, found.nusd),
@@ -112,9 +119,19 @@ class Desk:
         ):
             mine[which] = theirs[which]
         for place, arm in enumerate(deal.arms):
-            episodes.by_arm[which, self.arms.index(arm)] = found.by_arm[which, place]
+            episodes.by_arm[which, self.arms.index(arm)] = found.by_arm[place, which].mean(axis=1)
         episodes.reasons += found.reasons(which)
         episodes.used |= {deal.arms[arm].label for arm in found.used(plan, which)}
+        return True
+
+    def _play_cut(self, cut: NDArray[np.bool_], deal: Deal, found: Walk) -> None:
+        """Play the episodes in which a cap cuts an attempt one by one, in place of what came without caps."""
+        for place in np.flatnonzero(cut.any(axis=1)).tolist():
+            question = int(deal.questions[place])
+            tape, grade = self._tape(question), self._worth(question)
+            for permutation in np.flatnonzero(cut[place]).tolist():
+                outcome = play(self.policy, tape, permutation)
+                found.instead(place, permutation, outcome, grade[outcome.answer], deal.arms)
 
     def _answer(self, question: int, place: int, episodes: _Episodes) -> None:
         """All permutations of one question, one by one."""

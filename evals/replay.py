@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from thinkcap.evals.cappable import cappable
 from thinkcap.evals.desk import Desk, Part
 from thinkcap.evals.engine import Plan, deal, plans_of, read_grades
 from thinkcap.evals.rates import output_rates
@@ -56,9 +57,11 @@ def replay(
 ) -> Replay:
     """Answer every question of a recording again, as a policy would.
 
-    Under a ceiling, an arm's worst case is its dearest recorded attempt at any question, so a replayed episode
-    never passes the ceiling. A chosen answer is right as the recording grades it (whichever arm gave it); no
-    answer is wrong; an answer that was never graded is neither, and is left out of the mean.
+    Under a ceiling, an arm's worst case is its dearest recorded attempt at any question, or what an attempt costs that
+    is cut at its call's cap, so a replayed episode never passes the ceiling. A chosen answer is right as the recording
+    grades it (whichever arm gave it); no answer is wrong; an answer that was never graded is neither, and is left out
+    of the mean. Caps that a curve's policy sets (:class:`thinkcap.policies.Finishing`) are kept at arms whose costs
+    follow tokens and of which no attempt was cut when it was recorded.
 
     Args:
         recording: the attempts.
@@ -122,7 +125,8 @@ def sweep(
         raise BadInput(f"permutations must be a whole number of at least 1, or None, not {permutations!r}")
     if engine not in ("auto", "reference"):
         raise BadInput(f"engine must be 'auto' or 'reference', not {engine!r}")
-    named = tuple(policies.items() if isinstance(policies, Mapping) else policies)
+    given = policies.items() if isinstance(policies, Mapping) else policies
+    named = tuple((name, cappable(policy, recording)) for name, policy in given)
     if not named:
         raise BadInput("there is no policy to replay: give at least one")
     asked = recording.arms if arms is None else tuple(recording.find_arm(text) for text in arms)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
-from math import floor
+from dataclasses import dataclass, replace
+from math import floor, isnan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,36 +159,64 @@ def play(policy: Policy, tape: Tape, permutation: int, till: Till | None = None)
 
 
 class Till:
-    """What a ceiling leaves during one replayed episode."""
+    """What a ceiling leaves during one replayed episode.
 
-    def __init__(self, ceiling_nusd: int, worst: Sequence[int], tokens: Sequence[int]) -> None:
-        self._ceiling, self._worst, self._tokens = ceiling_nusd, worst, tokens
+    Args:
+        ceiling_nusd: nano-dollars for an episode.
+        arms: by arm, what an attempt can come to.
+    """
+
+    def __init__(self, ceiling_nusd: int, arms: Sequence[Worst]) -> None:
+        self._ceiling, self._arms = ceiling_nusd, arms
         self._free = ceiling_nusd
 
     def fresh(self) -> Till:
         """A full till under the same ceiling, for the next episode."""
-        return Till(self._ceiling, self._worst, self._tokens)
+        return Till(self._ceiling, self._arms)
 
     def pay(self, nusd: int) -> None:
         """Take an attempt's cost, in nano-dollars."""
         self._free -= nusd
 
     def room(self) -> Room:
-        """An arm is on offer while its worst case fits what is left; its output is never cut."""
-        offers = tuple(
-            Offer(_ANY_CAP if worst <= self._free else 0, 1, tokens, worst)
-            for worst, tokens in zip(self._worst, self._tokens, strict=True)
-        )
-        return Room(offers, free_nusd=self._free)
+        """An arm is on offer while its worst case fits what is left, or that of the cap which its call carries."""
+        return Room(tuple(arm.offer(self._free) for arm in self._arms), free_nusd=self._free)
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """What an attempt at an arm can come to.
+
+    Attributes:
+        nusd: nano-dollars of the dearest recorded attempt at any question.
+        tokens: of the longest; at least 1.
+        base_nusd: nano-dollars of the dearest prompt: what an attempt costs beside its output.
+        rate: nano-dollars of an output token; NaN where costs do not follow tokens, and an attempt cannot be cut.
+    """
+
+    nusd: int
+    tokens: int
+    base_nusd: float
+    rate: float
+
+    def offer(self, free: int) -> Offer:
+        """A call without a cap is made whole or not at all; one with a cap where what the cap allows can be paid."""
+        if self.nusd <= free:
+            return Offer(_ANY_CAP, self.tokens, self.tokens, self.nusd)
+        most = 0 if isnan(self.rate) else max(0, floor((free - self.base_nusd) / self.rate))
+        return Offer(min(most, self.tokens - 1), self.tokens, self.tokens, self.nusd)
 
 
 def till_for(recording: Recording, arms: Sequence[Arm], ceiling: Dollars | None) -> Till | None:
-    """The till for a ceiling per question; an arm's worst case is its dearest recorded attempt at any question."""
+    """The till for a ceiling per question."""
     if ceiling is None:
         return None
-    worst, tokens = [], []
-    for arm in arms:
-        rows = recording.arm == recording.arms.index(arm)
-        worst.append(int(recording.cost_nusd[rows].max()))
-        tokens.append(max(1, int(recording.output_tokens[rows].max())))
-    return Till(nano_usd(ceiling), worst, tokens)
+    rates = output_rates(recording)
+    return Till(nano_usd(ceiling), [_worst(recording, recording.arms.index(arm), rates) for arm in arms])
+
+
+def _worst(recording: Recording, arm: int, rates: NDArray[np.float64]) -> Worst:
+    rows = recording.arm == arm
+    nusd, tokens, rate = recording.cost_nusd[rows], recording.output_tokens[rows], float(rates[arm])
+    base = float((nusd - tokens * rate).max()) + 1  # a cut attempt's cost is rounded up to a nano-dollar
+    return Worst(int(nusd.max()), max(1, int(tokens.max())), base, rate)

@@ -22,6 +22,7 @@ from thinkcap.policies.errors import (
     UnknownPrice,
 )
 from thinkcap.policies.expected import Expectation, Expected
+from thinkcap.policies.finishing import Finishing, Length
 from thinkcap.policies.item import Item
 from thinkcap.policies.ladder import Ladder
 from thinkcap.policies.mix import Mix
@@ -89,11 +90,13 @@ __all__ = [
     "Extract",
     "Extractor",
     "Finish",
+    "Finishing",
     "Fixed",
     "Item",
     "Ladder",
     "Lead",
     "LedgerFailed",
+    "Length",
     "LocalModelFailed",
     "Mix",
     "NotGoverned",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from thinkcap.policies.cascade import Cascade
 from thinkcap.policies.chain import Chain
 from thinkcap.policies.expected import Expected
+from thinkcap.policies.finishing import Finishing
 from thinkcap.policies.ladder import Ladder
 from thinkcap.policies.mix import Mix
 from thinkcap.policies.policy import Policy
@@ -16,7 +17,7 @@ __all__ = ["asks"]
 
 def asks(policy: Policy) -> tuple[str, ...] | None:
     """Labels of the arms it may ask, in its order; None if it does not say (the first arm given, or one's own rule)."""
-    if isinstance(policy, Expected):
+    if isinstance(policy, Expected | Finishing):
         return asks(policy.policy)
     if isinstance(policy, Mix):
         both = (asks(policy.second), asks(policy.first))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thinkcap.policies.chain import Chain
+from thinkcap.policies.finishing import Finishing
 from thinkcap.policies.mix import Mix
 from thinkcap.policies.money import show_usd
 from thinkcap.policies.policy import Policy
@@ -14,6 +15,8 @@ __all__ = ["in_words"]
 
 def in_words(policy: Policy) -> str:
     """One line; policies of your own say what their ``repr`` does."""
+    if isinstance(policy, Finishing):
+        return f"{in_words(policy.policy)}; each attempt capped where {100 * policy.chance:.3g} % finish"
     if isinstance(policy, Mix):
         return (
             f"{100 * policy.share:.0f} % of questions: {in_words(policy.first)}; the others: {in_words(policy.second)}"

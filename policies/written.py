@@ -9,6 +9,7 @@ from typing import Any
 from thinkcap.policies.cascade import Cascade
 from thinkcap.policies.chain import Chain
 from thinkcap.policies.errors import BadInput
+from thinkcap.policies.finishing import Finishing, Length
 from thinkcap.policies.ladder import Ladder
 from thinkcap.policies.mix import Mix
 from thinkcap.policies.policy import Policy
@@ -28,6 +29,7 @@ _KINDS: dict[str, type[Policy]] = {
     "chain": Chain,
     "spend": Spend,
     "mix": Mix,
+    "finishing": Finishing,
 }
 _DEEPEST = 8  # policies inside policies
 
@@ -38,10 +40,14 @@ def written(policy: Policy) -> dict[str, Any]:
     Raises:
         BadInput: if it is of no kind that can be written, such as one of your own.
     """
-    kind = next((name for name, one in _KINDS.items() if type(policy) is one), None)
-    if kind is None:
+    name = next((name for name, one in _KINDS.items() if type(policy) is one), None)
+    if name is None:
         raise BadInput(f"a {type(policy).__name__} cannot be written down; it can be {', '.join(_KINDS)}")
-    return {"kind": kind, **{each.name: _plain(getattr(policy, each.name)) for each in fields(policy)}}  # type: ignore[arg-type]
+    return {"kind": name, **{each: _plain(getattr(policy, each)) for each in _names(type(policy))}}
+
+
+def _names(kind: Any) -> list[str]:
+    return [each.name for each in fields(kind) if each.init]
 
 
 def _plain(value: Any) -> Any:
@@ -49,6 +55,8 @@ def _plain(value: Any) -> Any:
         return written(value)
     if isinstance(value, Short):
         return {"below": value.below, "counts": value.counts}
+    if isinstance(value, Length):
+        return {each: getattr(value, each) for each in _names(Length)}
     return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
@@ -63,7 +71,7 @@ def policy_of(data: object, *, depth: int = 0) -> Policy:
     kind = _KINDS.get(str(data.get("kind")))
     if kind is None:
         raise BadInput(f"there is no policy of kind {data.get('kind')!r}; there are {', '.join(_KINDS)}")
-    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    known = _names(kind)
     odd = [name for name in data if name != "kind" and name not in known]
     if odd:
         raise BadInput(f"a policy of kind {data['kind']!r} has no {odd[0]!r}; it has {', '.join(sorted(known))}")
@@ -81,14 +89,23 @@ def _value(name: str, value: Any, depth: int) -> Any:
         raise BadInput(f"an arm is named by its label, not by {value!r}")
     if name == "rungs" and not _are_rungs(value):
         raise BadInput("rungs are written as a list of [arm, attempts]")
-    if name in ("first", "second") and isinstance(value, Mapping):
+    if name in ("first", "second", "policy") and isinstance(value, Mapping):
         return policy_of(value, depth=depth + 1)
+    if name == "lengths":
+        return _lengths(value)
     if name == "short" and isinstance(value, Mapping):
         try:
             return Short(**value)
         except TypeError:
             raise BadInput("short is written with below and counts") from None
     return _tuples(value)
+
+
+def _lengths(value: Any) -> tuple[Length, ...]:
+    try:
+        return tuple(Length(**each) for each in value)
+    except TypeError:
+        raise BadInput(f"lengths are written as a list of objects with {', '.join(_names(Length))}") from None
 
 
 def _are_rungs(value: Any) -> bool:

@@ -228,12 +228,12 @@ def test_what_is_expected_was_not_seen_by_the_choice(two_arms: tuple[Recording, 
 def test_a_curve_without_points_predicts_its_own(two_arms: tuple[Recording, Curve]) -> None:
     """Single calls and votes are chosen by the curve's own figures, which are those of predict()."""
     bare = replace(two_arms[1], points=())
-    found = bare.policy(mean_usd=1.0)
+    found = bare.policy(mean_usd=1.0, finish=None)
     assert isinstance(found.policy, Vote)
     told = bare.predict(found.policy.arm, found.policy.k)
     assert found.expected.accuracy.mean == told.accuracy
     assert found.expected.usd.mean == pytest.approx(told.usd)
-    assert bare.policy(worth_usd=1e-9).policy == Fixed("cheap")
+    assert bare.policy(worth_usd=1e-9, finish=None).policy == Fixed("cheap")
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from thinkcap.policies.chain import Chain
 from thinkcap.policies.expected import Expected
+from thinkcap.policies.finishing import Finishing
 from thinkcap.policies.ladder import Ladder
 from thinkcap.policies.mix import Mix
 from thinkcap.policies.policy import Capped, Policy
@@ -22,7 +23,7 @@ from thinkcap.policies.rules import ESC, AdaptiveConsistency, Fixed, Lead, Vote,
 from thinkcap.policies.spend import Short, Spend
 from thinkcap.policies.values import Arm, Reason
 
-__all__ = ["Agrees", "Plan", "plan_of", "plans_of", "unwrapped"]
+__all__ = ["Agrees", "Plan", "capping", "plan_of", "plans_of", "unwrapped"]
 
 Agrees = Callable[[NDArray[np.number], NDArray[np.number]], NDArray[np.bool_]]
 """Whether the votes of the leader and of the runner-up are enough to stop.  (episodes,) each"""
@@ -75,6 +76,9 @@ def plan_of(policy: Policy, arms: Sequence[Arm]) -> Plan | None:
 def plans_of(policy: Policy, arms: Sequence[Arm]) -> tuple[Plan, ...]:
     """The plan of a policy; those of both policies of a mix; none where it has to be replayed episode by episode.
 
+    Of a policy that caps its calls (:class:`Finishing`) they are the plans of what it caps: they hold up to the first
+    attempt that is cut (:mod:`thinkcap.evals.engine.cutting`).
+
     Raises:
         BadInput: if it names an arm that is not there.
     """
@@ -85,8 +89,15 @@ def plans_of(policy: Policy, arms: Sequence[Arm]) -> tuple[Plan, ...]:
 
 
 def unwrapped(policy: Policy) -> Policy:
-    """Who decides for a policy that comes with what is expected of it."""
-    return policy.policy if type(policy) is Expected else policy
+    """Who decides for a policy that comes with what is expected of it, and with caps."""
+    inner = policy.policy if type(policy) is Expected else policy
+    return inner.policy if type(inner) is Finishing else inner
+
+
+def capping(policy: Policy) -> Finishing | None:
+    """What caps the calls of a policy; None if nothing does."""
+    inner = policy.policy if type(policy) is Expected else policy
+    return inner if type(inner) is Finishing else None
 
 
 @singledispatch

@@ -8,6 +8,7 @@ plan does here is, draw for draw, what its policy does in :func:`thinkcap.polici
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from thinkcap.evals.engine.deal import Deal, Hand
 from thinkcap.evals.engine.plan import Plan
 from thinkcap.policies.spend import Short
-from thinkcap.policies.values import Reason
+from thinkcap.policies.values import Arm, Outcome, Reason
 
 __all__ = ["Walk", "walk"]
 
@@ -32,7 +33,7 @@ class Walk:
     Attributes:
         right: what the answer is worth, 0 to 1; NaN where it was never graded.  (questions, permutations)
         nusd: nano-dollars.  (questions, permutations)
-        by_arm: mean nano-dollars spent with each arm of the deal.  (questions, arms)
+        by_arm: nano-dollars spent with each arm of the deal.  (arms, questions, permutations)
         tokens: output tokens.  (questions, permutations)
         made: attempts.  (questions, permutations)
         reason: code of why it ended, in the order of :class:`Reason`.  (questions, permutations)
@@ -42,7 +43,7 @@ class Walk:
 
     right: NDArray[np.float64]
     nusd: NDArray[np.int64]
-    by_arm: NDArray[np.float64]
+    by_arm: NDArray[np.int64]
     tokens: NDArray[np.int64]
     made: NDArray[np.int16]
     reason: NDArray[np.int8]
@@ -55,6 +56,15 @@ class Walk:
         single = self.single[questions]
         most = int(made[~single].max(initial=0))
         return {*plan.steps[:most], *([plan.favourite] if single.any() else [])}
+
+    def instead(self, question: int, permutation: int, outcome: Outcome, right: float, arms: Sequence[Arm]) -> None:
+        """Put another outcome in an episode's place."""
+        place = (question, permutation)
+        self.right[place], self.nusd[place], self.made[place] = right, outcome.spent_nusd, len(outcome.attempts)
+        self.tokens[place] = sum(attempt.usage.output_tokens for attempt in outcome.attempts if attempt.usage)
+        self.reason[place] = _CODE[outcome.reason]
+        for index, arm in enumerate(arms):
+            self.by_arm[(index, *place)] = sum(a.cost_nusd for a in outcome.attempts if a.arm.label == arm.label)
 
     def reasons(self, questions: NDArray[np.bool_]) -> Counter[Reason]:
         """Why the episodes of these questions ended, how often each."""
@@ -107,7 +117,7 @@ class _Ended:
         every = np.arange(deal.episodes)
         nusd = np.zeros(deal.episodes, dtype=np.int64)
         tokens = np.zeros(deal.episodes, dtype=np.int64)
-        by_arm = np.zeros((len(deal.questions), len(deal.hands)))
+        by_arm = np.zeros((len(deal.hands), *shape), dtype=np.int64)
         for arm in sorted({plan.favourite, *plan.steps}):
             hand = deal.hands[arm]
             asked = np.concatenate(([0], np.cumsum(np.array(plan.steps) == arm)))  # (steps + 1,)
@@ -116,7 +126,7 @@ class _Ended:
             used = np.minimum(used, len(hand.rows))  # of episodes that asked for more than there is
             spent = hand.nusd[used, every]
             nusd += spent
-            by_arm[:, arm] = spent.reshape(shape).mean(axis=1)
+            by_arm[arm] = spent.reshape(shape)
             tokens += hand.tokens[used, every]
         question = every // deal.permutations
         right = deal.grades[question, self.answer]  # no answer is -1, the last column

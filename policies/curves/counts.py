@@ -47,6 +47,8 @@ class Counts:
         right_finished: those of them that are right.
         log_right: sum of the logarithms of these.
         log_squares: sum over them of the squared distance from that mean.
+        log_above: how far the logarithm of each that took longer than that mean lies above it, times
+            ``sqrt(finished / (finished - 1))``: then it spreads as about the true mean.  (attempts,) an arm
         most_tokens: the longest attempt.  (arms,)
         tokens: sum of output tokens.
         inputs: sum of input tokens; NaN where one is not recorded.
@@ -70,6 +72,7 @@ class Counts:
     right_finished: Whole
     log_right: Array
     log_squares: Array
+    log_above: tuple[Array, ...]
     most_tokens: Whole
     tokens: Array
     inputs: Array
@@ -158,11 +161,20 @@ def count(recording: Recorded, arms: Sequence[str] | None = None) -> Counts:
         right_finished=number(finished & (correct == 1)),
         log_right=total(finished & (correct == 1), logs),
         log_squares=total(finished, away),
+        log_above=_above(logs, mean.ravel()[cell], spoken.ravel()[cell], arm, finished, len(places)),
         most_tokens=longest,
         tokens=total(every, tokens.astype(np.float64)),
         inputs=total(every, inputs),
         nusd=total(every, recording.cost_nusd[chosen].astype(np.float64)),
     )
+
+
+def _above(
+    logs: Array, mean: Array, made: Array, arm: Whole, finished: NDArray[np.bool_], arms: int
+) -> tuple[Array, ...]:
+    rows = finished & (made > 1) & (logs > mean)
+    above = (logs[rows] - mean[rows]) * np.sqrt(made[rows] / (made[rows] - 1))
+    return tuple(above[arm[rows] == place] for place in range(arms))
 
 
 def fingerprint(recording: Recorded) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +16,25 @@ from thinkcap.policies.curves.counts import fingerprint
 from thinkcap.policies.curves.difficulty import Belief
 from thinkcap.policies.curves.draw import draw
 from thinkcap.policies.curves.fitting import fit_parts
-from thinkcap.policies.curves.guard import MOST_VOTES, guard, reach
+from thinkcap.policies.curves.guard import MOST_VOTES, REACH, guard, reach
 from thinkcap.policies.curves.points import Point, choose
 from thinkcap.policies.curves.predicted import predicted
 from thinkcap.policies.curves.recorded import Recorded
 from thinkcap.policies.curves.store import read, text, write
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.expected import Expected
+from thinkcap.policies.finishing import Finishing, Length
 from thinkcap.policies.interval import Interval
 from thinkcap.policies.money import NANO
+from thinkcap.policies.policy import Policy
 from thinkcap.policies.values import Arm
 
 __all__ = ["Curve", "Prediction"]
 
 _HURTS = 0.002
+
+FINISH_CHANCE = 0.99
+"""With which an attempt finishes under the cap that a curve's policy sets, unless the caller says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +268,12 @@ class Curve:
         return Belief({arm.arm.label: arm.coupling() for arm in self.arms})
 
     def policy(
-        self, *, accuracy: float | None = None, mean_usd: float | None = None, worth_usd: float | None = None
+        self,
+        *,
+        accuracy: float | None = None,
+        mean_usd: float | None = None,
+        worth_usd: float | None = None,
+        finish: float | None = FINISH_CHANCE,
     ) -> Expected:
         """The policy that meets one wish: exactly one of the three is given. Printing it says what to expect.
 
@@ -274,11 +284,30 @@ class Curve:
             accuracy: the least share of right answers, 0 to 1, at the lowest cost.
             mean_usd: dollars a question may cost in the mean, with the most right answers.
             worth_usd: dollars that one more right answer is worth.
+            finish: chance with which each attempt is to finish under the output cap it gets, from what the question's
+                attempts took so far (:meth:`finishing`); None sets no caps.
 
         Raises:
-            BadInput: for none of them or several, or one that nothing meets.
+            BadInput: for none of them or several, one that nothing meets, or a chance that is none.
         """
-        return choose(self.frontier(), accuracy=accuracy, mean_usd=mean_usd, worth_usd=worth_usd)
+        found = choose(self.frontier(), accuracy=accuracy, mean_usd=mean_usd, worth_usd=worth_usd)
+        return found if finish is None else replace(found, policy=self.finishing(found.policy, finish))
+
+    def finishing(self, policy: Policy, chance: float = FINISH_CHANCE) -> Policy:
+        """A policy with an output cap on each call, under which that attempt finishes with a chance.
+
+        No cap is set where arm or policy name one, nor at arms whose recorded costs do not follow tokens, nor above
+        twice the longest recorded attempt.
+
+        Args:
+            policy: who decides.
+            chance: from 0.5, below 1.
+
+        Raises:
+            BadInput: for a chance that is none.
+        """
+        lengths = tuple(_length(arm, chance) for arm in self.arms if arm.price.exact and arm.tokens.most)
+        return Finishing(policy, lengths, chance) if lengths else policy
 
     def frontier(self, arm: str | None = None) -> tuple[Point, ...]:
         """Policies worth having, cheapest first: :attr:`points`, or, without any, single calls and votes as predicted.
@@ -380,6 +409,15 @@ class Curve:
 
     def _fields(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def _length(curve: ArmCurve, chance: float) -> Length:
+    law = curve.tokens
+    if not 0.5 <= chance < 1:
+        raise BadInput(f"the chance to finish must be at least 0.5 and below 1, not {chance!r}")
+    return Length(
+        curve.arm.label, law.mean, law.shared, law.own, law.within, max(law.luck(chance), 1e-9), REACH * law.most
+    )
 
 
 def _points(interval: Interval) -> str:

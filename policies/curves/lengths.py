@@ -19,6 +19,7 @@ from thinkcap.policies.curves.tokens import Tokens
 
 __all__ = ["Lengths", "fit_lengths"]
 
+_FEWEST_ABOVE = 50  # attempts above their question's mean, to tell their tail
 _LEAST = 0.02  # of a standard deviation: lengths that never vary are given this much
 
 
@@ -75,6 +76,8 @@ def fit_lengths(counts: Counts, joint: Array, resampled: Array) -> Lengths:
         )
         for arm in range(len(mean))
     )
+    stretch, freedom = _tail(counts, within, repeats)
+    tokens = tuple(replace(law, stretch=stretch, freedom=freedom) for law in tokens)
     tokens = tuple(_with_scale(law, float(mean_tokens)) for law, mean_tokens in zip(tokens, used, strict=True))
     draws = _draws(factor, vector, counts, within, repeats, resampled)
     return Lengths(tokens, draws, bool(found.success), tuple(repeats.tolist()))
@@ -170,6 +173,28 @@ def _leans(counts: Counts) -> Array:
     above = counts.log_right - right * np.nan_to_num(counts.log_tokens)
     weight = right * (1 - right / finished)
     return np.asarray(above.sum(axis=1) / (weight.sum(axis=1) + 2.5), dtype=np.float64)
+
+
+def _tail(counts: Counts, within: Array, repeats: NDArray[np.bool_]) -> tuple[float, float | None]:
+    """Scale and degrees of freedom of Student's t, by maximum likelihood, above the median and for all arms together.
+
+    Lengths at one question lean to the right, so the lower half would say something else of the upper tail. Arms
+    differ in spread, and hardly in shape: each counts in standard deviations of its own.
+    """
+    each = [above / spread for above, spread, known in zip(counts.log_above, within, repeats, strict=True) if known]
+    z2 = np.concatenate(each) ** 2 if each else np.empty(0)
+    if len(z2) < _FEWEST_ABOVE:
+        return 1.0, None
+
+    def loss(vector: Array) -> float:
+        scale, freedom = math.exp(vector[0]), math.exp(vector[1])
+        height = math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2) - 0.5 * math.log(freedom) - vector[0]
+        return float((freedom + 1) / 2 * np.log1p(z2 / (freedom * scale**2)).sum() - len(z2) * height)
+
+    bounds = [(math.log(0.05), math.log(5)), (math.log(2), math.log(200))]
+    found = scipy_part("optimize").minimize(loss, [math.log(0.9), math.log(8)], method="L-BFGS-B", bounds=bounds)
+    stretch, freedom = (float(f"{math.exp(number):.6g}") for number in found.x)
+    return stretch, min(max(freedom, 2.0), 200.0)
 
 
 def _with_scale(law: Tokens, mean: float) -> Tokens:

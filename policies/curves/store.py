@@ -94,6 +94,8 @@ class _Tokens(_Part):
     lean: Annotated[float, Field(ge=-100, le=100)]
     most: _Whole
     scale: _Positive
+    stretch: _Positive = 1.0
+    freedom: Annotated[float, Field(ge=2, le=200)] | None = None
 
 
 class _Price(_Part):

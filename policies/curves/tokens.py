@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thinkcap.policies.curves.quadrature import DIFFICULTIES, Array, normal_cdf, normal_quantile
+from thinkcap.policies.curves.quadrature import DIFFICULTIES, Array, normal_cdf, normal_quantile, t_quantile
 
 __all__ = ["FINISH", "Tokens"]
 
@@ -37,6 +37,9 @@ class Tokens:
         lean: by how many times ``within`` an attempt that is right is longer than one at the same question that is not.
         most: the longest attempt recorded, in tokens.
         scale: recorded mean over the law's mean: what the log-normal misses in its tail.
+        stretch: ``within`` times this is the scale of Student's t that log tokens follow *above* the question's own
+            mean: a normal law's tail is too light there.
+        freedom: its degrees of freedom, 2 to 200; None where the tail is not known, and taken as normal.
     """
 
     mean: float
@@ -47,6 +50,8 @@ class Tokens:
     lean: float
     most: int
     scale: float
+    stretch: float = 1.0
+    freedom: float | None = None
 
     @property
     def median(self) -> float:
@@ -61,6 +66,12 @@ class Tokens:
     def quantile(self, share: float) -> float:
         """The tokens that a share of all attempts stay within."""
         return math.exp(self.mean + self.deviation * float(normal_quantile(share)))
+
+    def luck(self, chance: float) -> float:
+        """What an attempt's log tokens lie above its question's own mean at most, with a chance from 0.5, below 1."""
+        if self.freedom is None:
+            return self.within * float(normal_quantile(chance))
+        return self.within * self.stretch * t_quantile(chance, self.freedom)
 
     def finishes(self, cap: float) -> float:
         """The chance that an attempt at a random question ends by itself within a cap."""
