@@ -27,10 +27,15 @@ from thinkcap.policies.errors import BadInput
 from thinkcap.policies.policy import Policy
 from thinkcap.policies.values import Arm, Attempt, Call, State, Stop
 
-__all__ = ["LEAST_CAP", "MOST_LOG", "Finishing", "Length", "predictive"]
+__all__ = ["LEAST_CAP", "LEAST_CHANCE", "MOST_LOG", "Finishing", "Length", "predictive"]
 
 LEAST_CAP = 16
 """Output tokens: providers refuse smaller caps."""
+
+LEAST_CHANCE = 0.9
+"""To finish, below which no call is made for want of money."""
+
+LEAST_Z = NormalDist().inv_cdf(LEAST_CHANCE)
 
 MOST_LOG = 40.0
 """Logarithm of the most tokens that are reckoned with."""
@@ -47,6 +52,7 @@ class Length:
         own: standard deviation of what the question adds at this arm alone; at least 0.
         within: standard deviation over attempts at one question; above 0.
         luck: what the attempt's own luck adds to log tokens at most, with the policy's chance; above 0.
+        least_luck: the same with :data:`LEAST_CHANCE`, where the policy's is larger; else the same.
         most: the largest cap that is set (a cut still doubles it), in tokens; 0 sets none at this arm.
     """
 
@@ -56,14 +62,19 @@ class Length:
     own: float
     within: float
     luck: float
+    least_luck: float
     most: int
 
     def __post_init__(self) -> None:
-        numbers = (self.mean, self.shared, self.own, self.within, self.luck)
-        if not all(isfinite(number) for number in numbers) or self.own < 0 or min(self.within, self.luck) <= 0:
+        numbers = (self.mean, self.shared, self.own, self.within, self.luck, self.least_luck)
+        if not all(isfinite(number) for number in numbers) or self.own < 0 or min(numbers[3:]) <= 0:
             raise BadInput(f"length of {self.arm}: numbers must be finite, own at least 0, within and luck above 0")
         if self.most < 0:
             raise BadInput(f"length of {self.arm}: most must be at least 0 tokens")
+
+    def whole(self, log_tokens: float) -> int:
+        """The cap for such a logarithm. Tokens come whole: within a cap of 4 are lengths up to 4.5."""
+        return max(LEAST_CAP, min(ceil(exp(min(log_tokens, MOST_LOG)) - 0.5), self.most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +82,9 @@ class Finishing(Policy):
     """Decides as a policy does, and puts a cap onto each call whose arm or policy names none.
 
     After a cut the next cap at that arm is at least twice as large, and the cut attempt counts as twice its cap: how
-    long it would have got nobody knows. Whole agent runs, and arms whose lengths are not known, get no cap. A ceiling
-    lowers a cap to what is free, as ever (:mod:`thinkcap.policies.afford`).
+    long it would have got nobody knows. Whole agent runs, and arms whose lengths are not known, get no cap. Where less
+    is free than the cap takes, the cap is what is free, as long as an attempt finishes under it with a chance of
+    :data:`LEAST_CHANCE`; with less, what holds for every call decides (:mod:`thinkcap.policies.afford`).
 
     Attributes:
         policy: who decides.
@@ -83,7 +95,7 @@ class Finishing(Policy):
 
     policy: Policy
     lengths: tuple[Length, ...] = field(repr=False)
-    chance: float = 0.99
+    chance: float = 0.999
     z: float = field(init=False, repr=False, compare=False)
     _by_arm: dict[str, Length] = field(init=False, repr=False, compare=False)
 
@@ -101,8 +113,14 @@ class Finishing(Policy):
         move = self.policy.decide(state)
         if isinstance(move, Stop) or move.max_output_tokens or move.arm.max_output_tokens or state.question.agent:
             return move
-        cap = self.cap(move.arm.label, state.attempts)
-        return move if cap is None else Call(move.arm, cap, move.share)
+        caps = self.caps(move.arm.label, state.attempts)
+        if caps is None:
+            return move
+        least, cap = caps
+        for arm, offer in zip(state.arms, state.room.offers, strict=False):
+            if arm.label == move.arm.label and least <= offer.most_output_tokens < cap:
+                cap = offer.most_output_tokens
+        return Call(move.arm, cap, move.share)
 
     def answer(self, state: State) -> str | None:
         """The policy's best answer so far."""
@@ -112,10 +130,10 @@ class Finishing(Policy):
         """The policy's favourite arm."""
         return self.policy.favourite(state)
 
-    def cap(self, arm: str, attempts: Sequence[Attempt]) -> int | None:
-        """Output tokens within which the next attempt at this arm finishes with the chance, given those so far.
+    def caps(self, arm: str, attempts: Sequence[Attempt]) -> tuple[int, int] | None:
+        """Output tokens within which the next attempt at an arm finishes, given those so far.
 
-        None where its lengths are not known.
+        With a chance of :data:`LEAST_CHANCE`, and with the policy's own; None where its lengths are not known.
         """
         mine = self._by_arm.get(arm)
         if mine is None or mine.most == 0:
@@ -129,16 +147,15 @@ class Finishing(Policy):
                 continue
             tokens = attempt.usage.output_tokens
             if attempt.finish == "length":
-                at = attempt.max_output_tokens or tokens
-                tokens = 2 * max(at, tokens)
+                tokens = 2 * (attempt.max_output_tokens or tokens)
                 if label == arm:
                     cut = max(cut, tokens)
             made, above = seen.get(label, (0, 0.0))
             seen[label] = made + 1, above + log(tokens) - length.mean
         mean, variance = predictive(mine, [(self._by_arm[label], *counted) for label, counted in seen.items()])
-        top = mean + sqrt(self.z**2 * variance + mine.luck**2)
-        tokens = ceil(exp(min(top, MOST_LOG)) - 0.5)  # tokens come whole: 4 are lengths up to 4.5
-        return max(LEAST_CAP, cut, min(tokens, mine.most))
+        least = mean + sqrt(min(LEAST_Z, self.z) ** 2 * variance + mine.least_luck**2)
+        enough = mean + sqrt(self.z**2 * variance + mine.luck**2)
+        return max(cut, mine.whole(least)), max(cut, mine.whole(enough))
 
     def only(self, arms: Collection[str]) -> Finishing:
         """The same, with caps at these arms alone; what attempts at the others took still counts."""

@@ -58,7 +58,7 @@ def cut_episodes(finishing: Finishing, deal: Deal, plan: Plan, found: Walk) -> N
 def _caps(
     finishing: Finishing, law: Length, laws: list[Length | None], count: NDArray[np.float64], above: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """As :meth:`Finishing.cap`, for many episodes without a cut.  (episodes,)"""
+    """As :meth:`Finishing.caps`, for many episodes without a cut.  (episodes,)"""
     known = [(other, *told) for other, *told in zip(laws, count, above, strict=True) if other is not None]
     mean, variance = predictive(law, known)
     top = mean + np.sqrt(finishing.z**2 * variance + law.luck**2)

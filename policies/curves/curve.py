@@ -23,7 +23,7 @@ from thinkcap.policies.curves.recorded import Recorded
 from thinkcap.policies.curves.store import read, text, write
 from thinkcap.policies.errors import BadInput
 from thinkcap.policies.expected import Expected
-from thinkcap.policies.finishing import Finishing, Length
+from thinkcap.policies.finishing import LEAST_CHANCE, Finishing, Length
 from thinkcap.policies.interval import Interval
 from thinkcap.policies.money import NANO
 from thinkcap.policies.policy import Policy
@@ -33,7 +33,7 @@ __all__ = ["Curve", "Prediction"]
 
 _HURTS = 0.002
 
-FINISH_CHANCE = 0.99
+FINISH_CHANCE = 0.999
 """With which an attempt finishes under the cap that a curve's policy sets, unless the caller says otherwise."""
 
 
@@ -415,9 +415,8 @@ def _length(curve: ArmCurve, chance: float) -> Length:
     law = curve.tokens
     if not 0.5 <= chance < 1:
         raise BadInput(f"the chance to finish must be at least 0.5 and below 1, not {chance!r}")
-    return Length(
-        curve.arm.label, law.mean, law.shared, law.own, law.within, max(law.luck(chance), 1e-9), REACH * law.most
-    )
+    luck, least = (max(law.luck(share), 1e-9) for share in (chance, min(chance, LEAST_CHANCE)))
+    return Length(curve.arm.label, law.mean, law.shared, law.own, law.within, luck, least, REACH * law.most)
 
 
 def _points(interval: Interval) -> str:
