@@ -6,6 +6,7 @@ import secrets
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from thinkcap.controller.account import Account
@@ -17,7 +18,7 @@ from thinkcap.controller.resuming import Name
 from thinkcap.controller.solving import OnAttempt, Solver, check_format
 from thinkcap.controller.tools import read_tools
 from thinkcap.controller.wire import ResponseFormat, build, opening
-from thinkcap.policies import BadInput, Dollars, Expectation, Expected, Extract, Item, Where, asks
+from thinkcap.policies import Arm, BadInput, Dollars, Expectation, Expected, Extract, Finishing, Item, Where, asks
 from thinkcap.policies.interval import Interval
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def levels_for(solver: Solver[Any], curve: Curve | None) -> tuple[Point, ...]:
         raise BadInput(f"the curve's policies ask {', '.join(missing)}, which the controller has no arm for")
     for differs in curve.check([arm for arm in solver.arms if arm.label in asked], solver.usd_per_mtok()):
         warnings.warn(differs, UnlikeExpected, stacklevel=4)
-    return curve.frontier()
+    return tuple(replace(point, policy=curve.finishing(point.policy)) for point in curve.frontier())
 
 
 def worst_of(
@@ -181,9 +182,17 @@ def worst_of(
                 arm, opening(question, arm), cap=None, tools=tools, response_format=options["response_format"]
             )
             quote = meters[arm.client].quote(request.body, arm.api)
-            worst = max(worst, quote.worst(arm.max_output_tokens or solver._default_output_tokens))
+            worst = max(
+                worst, quote.worst(arm.max_output_tokens or _first_cap(arm, levels) or solver._default_output_tokens)
+            )
     ceiling = options["ceiling"]
     return worst if ceiling is None or ceiling.nano is None else min(worst, ceiling.nano)
+
+
+def _first_cap(arm: Arm, levels: Sequence[Point]) -> int:
+    """The largest cap that a level's policy puts onto a question's first call at an arm; 0 if none puts any."""
+    caps = [level.policy.caps(arm.label, ()) for level in levels if isinstance(level.policy, Finishing)]
+    return max((cap for _, cap in filter(None, caps)), default=0)
 
 
 def open_budget(solver: Solver[Any], budget: Ceiling | Dollars, name: str | None, *, resume: bool = False) -> Account:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from thinkcap.policies import (
     BadInput,
     Expectation,
     Expected,
+    Finishing,
     Fixed,
     Ladder,
     Lead,
+    Length,
     Mix,
     Policy,
     Short,
@@ -110,13 +113,37 @@ POLICIES = st.one_of(
     st.builds(Mix, SINGLE, SINGLE, st.sampled_from([0.0, 0.3, 0.7, 1.0]), st.integers(0, 3)),
     st.builds(lambda policy: Expected(policy, NOTHING), SINGLE),
 )
+LENGTHS = (Length("m:low", 3.5, 0.4, 0.2, 0.3, 0.4, 0.4, 1), Length("m:high", 3.8, 0.5, 0.0, 0.4, 0.5, 0.5, 1))
+CAPPED = st.builds(
+    lambda policy, most, chance: Finishing(policy, tuple(replace(law, most=most) for law in LENGTHS), chance),
+    st.one_of(SINGLE, st.builds(Mix, SINGLE, SINGLE, st.sampled_from([0.3, 0.7]), st.integers(0, 3))),
+    st.sampled_from([20, 40, 500]),
+    st.sampled_from([0.5, 0.9]),
+)
 
 
 @settings(max_examples=250, deadline=None)
 @given(SETS, POLICIES, st.sampled_from([None, 1, 3]), st.integers(0, 5))
 def test_at_once_is_as_one_by_one(folder: Path, sets: Any, policy: Policy, permutations: int | None, seed: int) -> None:
     """Accuracy, money, tokens, attempts, reasons and their spread are equal to the last bit, whatever was recorded."""
-    recording = recorded(folder, sets)
+    same_figures(recorded(folder, sets), policy, permutations, seed)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SETS, CAPPED, st.sampled_from([None, 1, 3]), st.integers(0, 5))
+def test_caps_at_once_are_as_one_by_one(
+    folder: Path, sets: Any, policy: Policy, permutations: int | None, seed: int
+) -> None:
+    """The same where caps cut some attempts: what is played at once is what no cap touches."""
+    for attempt in (attempt for questions in sets for arms in questions for ones in arms.values() for attempt in ones):
+        attempt["cost_usd"] = (3 + 2 * attempt["completion_tokens"]) / 1e6
+        if attempt.get("finish_reason") == "length":
+            del attempt["finish_reason"]
+    same_figures(recorded(folder, sets), policy, permutations, seed)
+
+
+def same_figures(recording: Recording, policy: Policy, permutations: int | None, seed: int) -> None:
+    """At once and one by one."""
     both = [
         replay(recording, policy, permutations=permutations, seed=seed, engine=engine)
         for engine in ("auto", "reference")
