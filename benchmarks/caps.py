@@ -73,11 +73,12 @@ def main() -> None:
     parser.add_argument("--own-caps", action="store_true")
     parser.add_argument("--once", action="store_true", help="single calls only: answers that cannot be compared")
     options = parser.parse_args()
-    agree = "run" if options.once else "always"
-    recording = load_recording(options.file, dataset=options.dataset, arms=options.arm, answers_agree=agree)
+    recording = load_recording(options.file, dataset=options.dataset, arms=options.arm)
     if options.own_caps:
         recording = replace(recording, arms=tuple(replace(arm, max_output_tokens=None) for arm in recording.arms))
-    share = {name: defaultdict(list) for name in ("Student's t", "normal")}
+    share: dict[str, dict[tuple[str, bool], list[list[bool]]]] = {
+        name: defaultdict(list) for name in ("Student's t", "normal")
+    }
     free: dict[tuple[str, float | None], list[tuple[float, float]]] = defaultdict(list)
     tight: dict[tuple[str, float, bool], list[tuple[float, float, float]]] = defaultdict(list)
     policies: dict[str, Policy] = {f"one call, {arm.label}": Fixed(arm.label) for arm in recording.arms}

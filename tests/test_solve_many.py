@@ -31,6 +31,7 @@ from thinkcap.policies import (
     Lead,
     NotGoverned,
     Outcome,
+    Policy,
     ProviderFailed,
     Reason,
     Vote,
@@ -61,6 +62,10 @@ class Told:
     def frontier(self) -> tuple[Point, ...]:
         """Its policies."""
         return self._levels
+
+    def finishing(self, policy: Policy) -> Policy:
+        """The policy, with caps where it knows lengths: nowhere."""
+        return policy
 
     def check(self, arms: Any, prices: Any) -> tuple[str, ...]:
         """The notes it was given: none."""
