@@ -164,8 +164,8 @@ def levels_for(solver: Solver[Any], curve: Curve | None) -> tuple[Point, ...]:
 
 def worst_of(
     solver: Solver[Any], questions: Iterable[Asked], options: Mapping[str, Any], levels: Sequence[Point]
-) -> int:
-    """The most that one call at any of the questions can cost, in nano-dollars, at the arms that the levels ask.
+) -> list[int]:
+    """The most that one call at each of the questions can cost, in nano-dollars, at the arms that the levels ask.
 
     Raises:
         BadInput: for a question or an option that cannot be used; and what asking would raise.
@@ -175,18 +175,19 @@ def worst_of(
     arms = [arm for arm in solver.arms if arm.label in asked] or solver.arms
     account = solver.account or Account(1)  # nothing is reserved here
     meters = {key: solver._meter(account, client, []) for key, client in solver.clients.items()}
-    worst = 0
+    ceiling = options["ceiling"]
+    most = None if ceiling is None else ceiling.nano
+    worst = []
     for question in questions:
+        costs = []
         for arm in arms:
             request = build(
                 arm, opening(question, arm), cap=None, tools=tools, response_format=options["response_format"]
             )
             quote = meters[arm.client].quote(request.body, arm.api)
-            worst = max(
-                worst, quote.worst(arm.max_output_tokens or _first_cap(arm, levels) or solver._default_output_tokens)
-            )
-    ceiling = options["ceiling"]
-    return worst if ceiling is None or ceiling.nano is None else min(worst, ceiling.nano)
+            costs.append(quote.worst(arm.max_output_tokens or _first_cap(arm, levels) or solver._default_output_tokens))
+        worst.append(max(costs) if most is None else min(max(costs), most))
+    return worst
 
 
 def _first_cap(arm: Arm, levels: Sequence[Point]) -> int:

@@ -92,7 +92,7 @@ class _Begun:
         account: the question's, once it is open.
     """
 
-    beside: bool
+    beside: bool = False
     made: list[Attempt] = field(default_factory=list)
     account: Account | None = None
 
@@ -157,6 +157,7 @@ class Rounds(Generic[Client]):
         self._is_certified = curve is not None
         self._progress = progress
         self._begun: dict[int, _Begun] = {}
+        self._next: Turn | None = None
         self._retried: set[int] = set()
         self._why: dict[int, Reason] = {}
         self._in_a_row = self._in_a_row_well = 0
@@ -174,16 +175,18 @@ class Rounds(Generic[Client]):
     def ready(self) -> list[Turn]:
         """The attempts to begin beside those in flight."""
         turns: list[Turn] = []
-        while self._stopped is None and (running := self._batch.running) < self._limit:
+        while self._stopped is None and len(self._begun) < self._limit:
             unspent = self._unspent
-            if running and unspent < (running + 1) * self._worst:
-                break  # beside the others it would be refused, or cut short
-            turn = self._batch.next(unspent / NANO)
+            turn = self._next or self._batch.next(unspent / NANO)
             if turn is None:
                 break
+            if self._begun and sum(self._worst[place] for place in (*self._begun, turn.place)) > unspent:
+                self._next = turn  # beside the others it would be refused, or cut short
+                break
+            self._next = None
             turns.append(turn)
-            self._begun[turn.place] = _Begun(running > 0)
-        if turns and self._batch.running > 1:
+            self._begun[turn.place] = _Begun()
+        if turns and len(self._begun) > 1:
             for begun in self._begun.values():
                 begun.beside = True
         return turns
@@ -277,7 +280,7 @@ class Rounds(Generic[Client]):
             known = place in self._retried
             self._retried.add(place)
             return not known
-        self._limit, self._in_a_row_well = max(1, min(self._limit, self._batch.running - 1)), 0
+        self._limit, self._in_a_row_well = max(1, min(self._limit, len(self._begun))), 0
         return True
 
     def _stop(self, why: str, reason: Reason, outcome: object) -> None:

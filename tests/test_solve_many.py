@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -400,6 +401,30 @@ def test_questions_at_their_own_ceiling_do_not_hold_up_the_others(side: Side) ->
         assert billed(server) == batch.spent_nusd == sum(one.spent_nusd for one in batch.outcomes)
     assert {one.reason for one in batch.outcomes} == {Reason.CEILING}
     assert max(most[-20:]) > 2
+
+
+def test_a_long_question_does_not_hold_up_the_short_ones(side: Side) -> None:
+    """One question that takes most of the budget by itself is asked, and leaves the others side by side."""
+    flight, most, lock = 0, list[int](), threading.Lock()
+
+    def script(request: Received) -> Reply:
+        nonlocal flight
+        with lock:
+            flight += 1
+            most.append(flight)
+        time.sleep(0.02)
+        with lock:
+            flight -= 1
+        return Reply(text="42", input_tokens=len(f"{request.body}") // 4)
+
+    items = questions(20)
+    items[3] = replace(items[3], question=items[3].question + " and so on" * 1_000)
+    budget = 0.014  # the long one's worst case is about 0.013, a short one's 0.0006
+    with LoopbackServer(script) as server:
+        batch = many(side, controller_of(side, server), items, budget=budget, concurrency=6)
+        assert billed(server) == batch.spent_nusd <= budget * NANO
+    assert all(one.answer == "42" for one in batch.outcomes)
+    assert max(most) > 3
 
 
 def test_no_attempt_is_cut_short_for_those_beside_it(side: Side) -> None:

@@ -137,11 +137,6 @@ class Batch:
         heapq.heappush(self._waiting, (turn.level, -inf, turn.place))
 
     @property
-    def running(self) -> int:
-        """Attempts in flight."""
-        return len(self._running)
-
-    @property
     def answered(self) -> int:
         """Questions that have an answer, whether or not more will be bought at them."""
         return len(self._answered)
