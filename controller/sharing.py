@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from thinkcap.controller.ledger.machine import least_free
 from thinkcap.controller.ledger.values import Level, Limits
 
 __all__ = ["SHARES", "fair_share"]
@@ -30,13 +31,8 @@ def fair_share(levels: Iterable[Level], shares: int) -> Limits:
         if ceiling is None:
             continue
         parts = shares + held.calls
-        nusd = _least(nusd, ceiling.nano, spent.nusd + held.nusd, parts)
-        output_tokens = _least(output_tokens, ceiling.output_tokens, spent.output_tokens + held.output_tokens, parts)
+        nusd = least_free(nusd, ceiling.nano, spent.nusd + held.nusd, parts)
+        output_tokens = least_free(
+            output_tokens, ceiling.output_tokens, spent.output_tokens + held.output_tokens, parts
+        )
     return Limits(nusd, output_tokens)
-
-
-def _least(so_far: int | None, limit: int | None, used: int, parts: int) -> int | None:
-    if limit is None:
-        return so_far
-    part = max(0, limit - used) // parts
-    return part if so_far is None else min(so_far, part)

@@ -384,8 +384,7 @@ def _spare(meter: Meter, request: Request) -> int | None:
     cap = quote.asked or meter.default_output_tokens
     least = meter.least(quote, cap)
     closing = replace(quote, prompt=quote.prompt + cap + least)
-    left = replace(
-        free,
+    left = free._replace(
         nusd=None if free.nusd is None else max(0, free.nusd - closing.worst(least)),
         output_tokens=None if free.output_tokens is None else max(0, free.output_tokens - least),
         calls=None if free.calls is None else max(0, free.calls - 1),

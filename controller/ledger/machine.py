@@ -21,7 +21,7 @@ A store does all of one transition or nothing of it, one transition at a time. I
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from thinkcap.controller.ceiling import Ceiling
@@ -35,6 +35,7 @@ __all__ = [
     "corrected",
     "free_of_all",
     "is_dearer",
+    "least_free",
     "lineage",
     "number_of",
     "opened",
@@ -265,13 +266,19 @@ def released(levels: Sequence[Level], entry: Entry, at: float) -> tuple[tuple[Le
 
 def free_of_all(levels: Sequence[Level]) -> Limits:
     """What a reservation could take at this moment: the least that an account or one of its ancestors has free."""
-    balances = [level.balance for level in levels]
-    return Limits(
-        nusd=_least(balance.money.free for balance in balances),
-        output_tokens=_least(balance.output_tokens.free for balance in balances),
-        calls=_least(balance.calls.free for balance in balances),
-    )
+    nusd = output_tokens = calls = None
+    for level in levels:
+        ceiling, spent, held = level.ceiling, level.spent, level.reserved
+        if ceiling is not None:
+            nusd = least_free(nusd, ceiling.nano, spent.nusd + held.nusd)
+            output_tokens = least_free(output_tokens, ceiling.output_tokens, spent.output_tokens + held.output_tokens)
+            calls = least_free(calls, ceiling.calls, spent.calls + held.calls)
+    return Limits(nusd, output_tokens, calls)
 
 
-def _least(figures: Iterable[int | None]) -> int | None:
-    return min((figure for figure in figures if figure is not None), default=None)
+def least_free(so_far: int | None, limit: int | None, used: int, parts: int = 1) -> int | None:
+    """The least free of the accounts so far and one more, of which one of so many parts counts; None: no limit."""
+    if limit is None:
+        return so_far
+    free = max(0, limit - used) // parts
+    return free if so_far is None else min(so_far, free)

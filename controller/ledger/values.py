@@ -96,8 +96,7 @@ def _check_usage(usage: Usage) -> None:
         raise _no_count((read, written, *parts), names)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """One figure for each thing a ceiling limits; None where it is not limited."""
 
     nusd: int | None = None
