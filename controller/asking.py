@@ -28,6 +28,7 @@ __all__ = [
     "Asking",
     "check_concurrency",
     "check_told",
+    "first_cap",
     "levels_for",
     "open_budget",
     "read_asking",
@@ -185,15 +186,16 @@ def worst_of(
                 arm, opening(question, arm), cap=None, tools=tools, response_format=options["response_format"]
             )
             quote = meters[arm.client].quote(request.body, arm.api)
-            costs.append(quote.worst(arm.max_output_tokens or _first_cap(arm, levels) or solver._default_output_tokens))
+            costs.append(quote.worst(first_cap(solver, arm, levels)))
         worst.append(max(costs) if most is None else min(max(costs), most))
     return worst
 
 
-def _first_cap(arm: Arm, levels: Sequence[Point]) -> int:
-    """The largest cap that a level's policy puts onto a question's first call at an arm; 0 if none puts any."""
+def first_cap(solver: Solver[Any], arm: Arm, levels: Sequence[Point]) -> int:
+    """The largest output cap of a question's first call at an arm: its own, else a level's, else the default."""
     caps = [level.policy.caps(arm.label, ()) for level in levels if isinstance(level.policy, Finishing)]
-    return max((cap for _, cap in filter(None, caps)), default=0)
+    largest = max((cap for _, cap in filter(None, caps)), default=solver._default_output_tokens)
+    return arm.max_output_tokens or largest
 
 
 def open_budget(solver: Solver[Any], budget: Ceiling | Dollars, name: str | None, *, resume: bool = False) -> Account:

@@ -14,7 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
 from thinkcap.controller.account import Account
-from thinkcap.controller.asking import Asking, check_concurrency, levels_for, open_budget, read_asking, read_item
+from thinkcap.controller.asking import (
+    Asking,
+    check_concurrency,
+    first_cap,
+    levels_for,
+    open_budget,
+    read_asking,
+    read_item,
+)
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.effects import Asked
 from thinkcap.controller.expecting import ExpectedSoFar
@@ -94,7 +102,8 @@ class Paced(Generic[Client]):
 
         self.concurrency = check_concurrency(concurrency)
         self._options = read_asking(solver, asking)
-        self._pace = Pace(levels_for(solver, curve), total)
+        self._levels = levels_for(solver, curve)
+        self._pace = Pace(self._levels, total)
         self.account = open_budget(solver, budget, name)
         self._solver: Solver[Client] = copy.copy(solver)
         self._solver.account = self.account
@@ -125,7 +134,9 @@ class Paced(Generic[Client]):
         solver.policy = share.policy
         options = {**self._options, **own, "on_attempt": self._note}
         solve = solver._start(asked, id=name, before=None, agent=None, **options)
-        self._worst = max(self._worst, *(quote.worst(cap) for quote, cap in solver._quotes(solve).values()))
+        quotes = solver._quotes(solve)
+        firsts = (quotes[arm.label][0].worst(first_cap(solver, arm, self._levels)) for arm in solver.arms)
+        self._worst = max(self._worst, *firsts)
         return Opened(self, share, name, solve.account, lambda: solver._run(solve))
 
     def _note(self, question: Question, attempt: Attempt) -> None:

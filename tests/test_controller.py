@@ -28,9 +28,11 @@ from thinkcap.policies import (
     BadInput,
     Call,
     CeilingReached,
+    Finishing,
     Fixed,
     Ladder,
     Lead,
+    Length,
     NotGoverned,
     Outcome,
     Policy,
@@ -323,6 +325,22 @@ def test_an_answer_cut_before_it_began_is_not_asked_at_that_cap_again(side: Side
         assert caps == sorted(set(caps))
         assert {(attempt.finish, attempt.answer) for attempt in outcome.attempts} == {("length", None)}
         assert outcome.spent_nusd == billed(server) == receipt_nusd(outcome)
+
+
+def test_a_cap_from_lengths_is_sent_and_doubled_after_a_cut(side: Side) -> None:
+    """A policy's cap is what the provider receives, also above the default; after a cut at least twice as much."""
+    length = Length("m", mean=8.0, shared=0.5, own=0.0, within=0.3, luck=0.9, least_luck=0.4, most=100_000)
+    policy = Finishing(Vote(3), (length,))
+    first = policy.caps("m", ())
+    assert first is not None
+    assert first[1] > 4096
+    with LoopbackServer([Reply(text="x", output_tokens=10**7, reasoning_tokens=10**7), *replies("42", "42")]) as server:
+        outcome = side.solve(side.controller(server, policy=policy, ceiling=10), extract="number")
+        caps = [request.body[side.cap_name] for request in server.requests]
+        assert caps[0] == first[1]
+        assert min(caps[1:]) >= 2 * caps[0]
+        assert [attempt.max_output_tokens for attempt in outcome.attempts] == caps
+        assert (outcome.answer, outcome.attempts[0].finish) == ("42", "length")
 
 
 def test_an_arms_own_cap_is_not_tried_twice(side: Side) -> None:

@@ -27,9 +27,11 @@ from thinkcap.policies import (
     BadInput,
     CeilingReached,
     Expectation,
+    Finishing,
     Fixed,
     Item,
     Lead,
+    Length,
     NotGoverned,
     Outcome,
     Policy,
@@ -65,8 +67,8 @@ class Told:
         return self._levels
 
     def finishing(self, policy: Policy) -> Policy:
-        """The policy, with caps where it knows lengths: nowhere."""
-        return policy
+        """The policy, with caps at an arm that thinks for long; the arms of most tests name their own."""
+        return Finishing(policy, (Length("m", 8.0, 0.5, 0.0, 0.3, 0.9, 0.4, 100_000),))
 
     def check(self, arms: Any, prices: Any) -> tuple[str, ...]:
         """The notes it was given: none."""
@@ -143,6 +145,20 @@ def test_every_question_is_answered_by_the_policy(side: Side) -> None:
     assert {one.reason for one in batch.outcomes} == {Reason.ATTEMPTS}
     assert batch.certificate is None
     assert batch.stopped is None
+
+
+@pytest.mark.parametrize("ask", [many, stream])
+def test_a_curves_caps_are_sent(side: Side, ask: Any) -> None:
+    """Batch and stream send the caps of the curve's policies: above the default at first, lower as lengths come."""
+    with LoopbackServer(Model()) as server:
+        controller = side.controller(server, [side.arm()], Fixed(), account=Account(1000.0))
+        ask(side, controller, questions(6), budget=100.0, curve=told(), concurrency=3, extract="number")
+        caps: dict[int, list[int]] = {}
+        for request in server.requests:
+            caps.setdefault(number_of(request), []).append(request.body[side.cap_name])
+    assert len(caps) == 6
+    assert {ones[0] for ones in caps.values()} == {Told().finishing(Fixed("m")).caps("m", ())[1]}  # type: ignore[attr-defined]
+    assert min(ones[0] for ones in caps.values()) > 4096 > max(ones[-1] for ones in caps.values())
 
 
 @pytest.mark.parametrize("calls", [0.7, 7, 13, 25, 60, 500])
