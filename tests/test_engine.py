@@ -136,6 +136,7 @@ def test_caps_at_once_are_as_one_by_one(
 ) -> None:
     """The same where caps cut some attempts: what is played at once is what no cap touches."""
     for attempt in (attempt for questions in sets for arms in questions for ones in arms.values() for attempt in ones):
+        attempt["completion_tokens"] *= attempt["completion_tokens"] > 9  # some have none
         attempt["cost_usd"] = (3 + 2 * attempt["completion_tokens"]) / 1e6
         if attempt.get("finish_reason") == "length":
             del attempt["finish_reason"]
@@ -214,6 +215,22 @@ def test_orders_are_permutations_that_depend_on_question_and_arm(folder: Path) -
     assert all((np.sort(order, axis=1) == np.arange(40)).all() for order in found.values())
     assert len({order.tobytes() for order in found.values()}) == 8
     assert orders_of(recording, 0, ARMS[0], None, 0).tolist() == [list(range(40))]
+
+
+def test_a_cap_may_end_an_episode_before_its_tape_does(folder: Path) -> None:
+    """Answers a, b, a with b's attempt cut: a leads by two with a cap, and runs out of attempts without one."""
+    rows = [
+        {"answer": answer, "correct": True, "completion_tokens": tokens, "cost_usd": tokens / 1e6}
+        for answer, tokens in (("a", 20), ("b", 90), ("a", 21))
+    ]
+    recording = recorded(folder, [[{"low": rows, "high": rows}]])
+    lengths = (replace(LENGTHS[0], most=30),)
+    policy = Finishing(Lead(2, 9, "m:low"), lengths, 0.5)
+    for engine in ("auto", "reference"):
+        found = replay(recording, policy, permutations=None, engine=engine)
+        assert (found.attempts.tolist(), found.output_tokens.tolist()) == ([3], [71])
+    with pytest.raises(BadInput, match="asks for attempt 4"):
+        replay(recording, policy.policy, permutations=None)
 
 
 class Own(Lead):

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thinkcap.evals import Planted, Recording, plant, replay
+from thinkcap.evals.recording import FINISHES
 from thinkcap.policies import (
     Arm,
     Attempt,
@@ -159,6 +160,9 @@ def test_a_cap_is_never_above_what_is_free(seen: tuple[Attempt, ...], most: int,
     """What is sent fits the offer; and if the offer pays for the least chance to finish, the arm is asked."""
     policy = Finishing(Vote(99, "low"), (SHORT, LONG))
     offers = (Offer(most, least, 4096, 100), Offer(0, least, 4096, 100))
+    assert cap(policy, state(*seen, offers=(*offers[:1], Offer(10**9, 1, 1, 1)))) == cap(
+        policy, state(*seen, offers=offers)
+    )
     move = next_move(policy, state(*seen, offers=offers))
     enough = policy.caps("low", seen)
     assert enough is not None
@@ -286,6 +290,35 @@ def test_less_is_held_so_that_a_small_ceiling_admits_more(planted: Recording) ->
     )
     assert capped.attempts.mean() > 1.1 * bare.attempts.mean()
     assert capped.most_nusd <= round(ceiling * 1e9)
+
+
+@given(st.integers(1, 60), st.sampled_from([0.5, 0.9]), st.integers(0, 10**6))
+def test_a_replayed_ceiling_holds_with_caps(ceiling: int, chance: float, seed: int) -> None:
+    """Whatever prompts cost and caps cut, no episode costs more than its ceiling; a call without a cap is whole."""
+    recording = plant([Planted("low", tokens=(3.0, 0.8, 0.0, 0.6))], 6, 5, seed=seed % 50)
+    draws = np.random.default_rng(seed)
+    prompt = draws.integers(0, 40_000, len(recording.questions))[recording.question]
+    recording = replace(recording, cost_nusd=prompt + 1000 * recording.output_tokens)
+    law = replace(SHORT, mean=3.0, shared=0.8, own=0.0, within=0.6, luck=0.8, least_luck=0.3)
+    dollars = ceiling * 5000 / 1e9
+    for policy in (Finishing(Vote(5, "low"), (law,), chance), Vote(5, "low")):
+        found = replay(recording, policy, permutations=3, ceiling=dollars)
+        assert found.most_nusd <= ceiling * 5000
+    longest = int(recording.cost_nusd.max())
+    assert found.attempts.sum() == 0 or ceiling * 5000 >= longest
+
+
+def test_an_arm_that_was_cut_when_recorded_is_replayed_without_caps(planted: Recording) -> None:
+    """Nobody knows what a larger cap would have brought, so its attempts stay as they are; those of others are cut."""
+    finish, cap_of = planted.finish.copy(), planted.cap.copy()
+    row = int(np.flatnonzero(planted.arm == 0)[0])
+    finish[row], cap_of[row] = FINISHES.index("length"), planted.output_tokens[row]
+    odd = replace(planted, finish=finish, cap=cap_of)
+    for label, is_cut in (("low", False), ("high", True)):
+        inner = Vote(4, label)
+        policy = Finishing(inner, (replace(SHORT, most=20), replace(LONG, most=20)), 0.6)
+        both = [replay(odd, each, permutations=3) for each in (policy, inner)]
+        assert bool((both[0].output_tokens != both[1].output_tokens).any()) is is_cut
 
 
 def test_costs_that_do_not_follow_tokens_are_replayed_without_caps(planted: Recording) -> None:
