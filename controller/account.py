@@ -173,7 +173,8 @@ class Account:
             BadInput: if the account was closed, or the amount cannot be meant.
             LedgerFailed: if the file cannot be written; nothing is held then.
         """
-        self._refuse_closed()
+        if self._is_closed or self._parent is not None:
+            self._refuse_closed()
         if self._deadline is not None and self.seconds_left == 0:
             text = f"account {self._path!r}: its seconds are over: open another account, or allow more seconds"
             money = self.balance.money
