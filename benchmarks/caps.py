@@ -10,7 +10,7 @@ Questions are halved, ``--splits`` times at random; a curve is fitted on each ha
 - *ceiling*: the same under a ceiling per question of some times the policy's mean cost. Without caps a call is made
   where the dearest attempt recorded at any question could be paid, with one where its cap could.
 
-``--own-caps`` drops the caps that arms were recorded with, which no policy touches.
+``--own-caps`` drops the caps that arms were recorded with: such arms get none from a curve.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ def main() -> None:
     recording = load_recording(options.file, dataset=options.dataset, arms=options.arm)
     if options.own_caps:
         recording = replace(recording, arms=tuple(replace(arm, max_output_tokens=None) for arm in recording.arms))
+    elif all(arm.max_output_tokens for arm in recording.arms):
+        parser.error("every arm was recorded with a cap, and gets none from a curve: --own-caps drops them")
     share: dict[str, dict[tuple[str, bool], list[list[bool]]]] = {
         name: defaultdict(list) for name in ("Student's t", "normal")
     }

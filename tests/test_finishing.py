@@ -160,12 +160,11 @@ def test_a_cap_is_never_above_what_is_free(seen: tuple[Attempt, ...], most: int,
     """What is sent fits the offer; and if the offer pays for the least chance to finish, the arm is asked."""
     policy = Finishing(Vote(99, "low"), (SHORT, LONG))
     offers = (Offer(most, least, 4096, 100), Offer(0, least, 4096, 100))
-    assert cap(policy, state(*seen, offers=(*offers[:1], Offer(10**9, 1, 1, 1)))) == cap(
-        policy, state(*seen, offers=offers)
-    )
-    move = next_move(policy, state(*seen, offers=offers))
     enough = policy.caps("low", seen)
     assert enough is not None
+    other = Offer(sum(enough) // 2, 1, 1, 1)  # what another arm is offered changes nothing
+    assert cap(policy, state(*seen, offers=(offers[0], other))) == cap(policy, state(*seen, offers=offers))
+    move = next_move(policy, state(*seen, offers=offers))
     if isinstance(move, Call):
         assert move.max_output_tokens is not None
         assert move.max_output_tokens <= most
@@ -244,12 +243,17 @@ def test_the_chance_to_finish_is_what_it_says(planted: Recording, chance: float,
 
 
 def test_a_curves_policy_caps_each_call(planted: Recording) -> None:
-    """As chosen it caps with the chance asked for; None leaves caps out, and so do costs that do not follow tokens."""
+    """It caps with the chance asked for; not with None, nor where costs do not follow tokens or a cap was recorded."""
     curve = Curve.fit(planted)
     found = curve.policy(mean_usd=1.0, finish=0.95).policy
     assert isinstance(found, Finishing)
     assert (found.chance, {length.arm for length in found.lengths}) == (0.95, {"low", "high"})
     assert curve.policy(mean_usd=1.0, finish=None).policy == found.policy
+    named = [replace(arm, arm=replace(arm.arm, max_output_tokens=9000)) for arm in curve.arms]
+    assert replace(curve, arms=tuple(named)).policy(mean_usd=1.0).policy == found.policy
+    half = replace(curve, arms=(named[0], curve.arms[1])).finishing(Fixed())
+    assert isinstance(half, Finishing)
+    assert [half.caps(arm.arm.label, ()) is None for arm in curve.arms] == [True, False]
     loose = replace(curve, arms=tuple(replace(arm, price=replace(arm.price, error=0.5)) for arm in curve.arms))
     assert loose.policy(mean_usd=1.0).policy == found.policy
     with pytest.raises(BadInput, match="chance"):

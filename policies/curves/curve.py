@@ -296,8 +296,8 @@ class Curve:
     def finishing(self, policy: Policy, chance: float = FINISH_CHANCE) -> Policy:
         """A policy with an output cap on each call, under which that attempt finishes with a chance.
 
-        No cap is set where arm or policy name one, nor at arms whose recorded costs do not follow tokens, nor above
-        twice the longest recorded attempt.
+        No cap is set where arm or policy name one, nor at arms that were recorded with one (what is beyond it is not
+        known) or whose recorded costs do not follow tokens, nor above twice the longest recorded attempt.
 
         Args:
             policy: who decides.
@@ -306,8 +306,8 @@ class Curve:
         Raises:
             BadInput: for a chance that is none.
         """
-        lengths = tuple(_length(arm, chance) for arm in self.arms if arm.price.exact and arm.tokens.most)
-        return Finishing(policy, lengths, chance) if lengths else policy
+        lengths = tuple(_length(arm, chance) for arm in self.arms if arm.price.exact)
+        return Finishing(policy, lengths, chance) if any(length.most for length in lengths) else policy
 
     def frontier(self, arm: str | None = None) -> tuple[Point, ...]:
         """Policies worth having, cheapest first: :attr:`points`, or, without any, single calls and votes as predicted.
@@ -416,7 +416,8 @@ def _length(curve: ArmCurve, chance: float) -> Length:
     if not 0.5 <= chance < 1:
         raise BadInput(f"the chance to finish must be at least 0.5 and below 1, not {chance!r}")
     luck, least = (max(law.luck(share), 1e-9) for share in (chance, min(chance, LEAST_CHANCE)))
-    return Length(curve.arm.label, law.mean, law.shared, law.own, law.within, luck, least, REACH * law.most)
+    most = 0 if curve.arm.max_output_tokens else REACH * law.most
+    return Length(curve.arm.label, law.mean, law.shared, law.own, law.within, luck, least, most)
 
 
 def _points(interval: Interval) -> str:
