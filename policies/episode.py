@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from thinkcap.policies.afford import afford
-from thinkcap.policies.policy import Policy
+from thinkcap.policies.policy import Capped, Policy
 from thinkcap.policies.share import fair_share
 from thinkcap.policies.values import Arm, Attempt, Call, Outcome, Question, Reason, Room, State, Stop
 
@@ -62,6 +62,9 @@ def next_move(policy: Policy, state: State) -> Call | Stop:
         move = policy.decide(state)
     elif any(attempt.answer is not None or attempt.finish == "stop" for attempt in state.attempts):
         move = policy.stop(state, Reason.NOTHING_TO_COMPARE)
+    elif isinstance(policy, Capped):
+        reached, one = policy.reached(state), Call(policy.favourite(state))
+        move = policy.within(one) if reached is None else policy.stop(state, reached)
     else:
         move = Call(policy.favourite(state))
     if isinstance(move, Call):

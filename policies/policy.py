@@ -145,15 +145,27 @@ class Capped(Policy):
         move = self.policy.decide(state)
         if isinstance(move, Stop):
             return move
-        if self.attempts is not None and len(state.attempts) >= self.attempts:
-            return self.stop(state, Reason.ATTEMPTS)
-        tokens = sum(attempt.usage.output_tokens for attempt in state.attempts if attempt.usage)
-        if _reached(self.nusd, state.spent_nusd) or _reached(self.output_tokens, tokens):
-            return self.stop(state, Reason.CEILING)
+        if (reason := self.reached(state)) is not None:
+            return self.stop(state, reason)
+        return self.within(move)
+
+    def within(self, move: Call) -> Call:
+        """A call under the allowance's output cap."""
+        if isinstance(self.policy, Capped):
+            move = self.policy.within(move)
         if self.max_output_tokens is None:
             return move
         own = move.max_output_tokens or move.arm.max_output_tokens or self.max_output_tokens
         return replace(move, max_output_tokens=min(own, self.max_output_tokens))
+
+    def reached(self, state: State) -> Reason | None:
+        """Why no further attempt is within the allowance; None if one is."""
+        if self.attempts is not None and len(state.attempts) >= self.attempts:
+            return Reason.ATTEMPTS
+        tokens = sum(attempt.usage.output_tokens for attempt in state.attempts if attempt.usage)
+        if _reached(self.nusd, state.spent_nusd) or _reached(self.output_tokens, tokens):
+            return Reason.CEILING
+        return self.policy.reached(state) if isinstance(self.policy, Capped) else None
 
     def answer(self, state: State) -> str | None:
         """The policy's best answer so far."""

@@ -40,6 +40,7 @@ from thinkcap.policies import (
     parse_policy,
 )
 from thinkcap.policies.afford import afford
+from thinkcap.policies.episode import next_move
 from thinkcap.policies.values import Finish
 from thinkcap.policies.votes import tally
 
@@ -408,6 +409,30 @@ OFFERS = st.builds(
     worst_nusd=st.integers(1, 100),
 )
 ROOMS = st.one_of(st.just(Room()), st.tuples(OFFERS, OFFERS).map(lambda offers: Room(offers, free_nusd=100)))
+
+
+@pytest.mark.parametrize(
+    ("allowance", "made", "reason"),
+    [
+        ({"attempts": 2}, 2, Reason.ATTEMPTS),
+        ({"usd": "0.00000002"}, 2, Reason.CEILING),
+        ({"max_output_tokens": 9}, 1, Reason.HOPELESS),
+    ],
+)
+def test_an_allowance_holds_where_answers_cannot_be_compared(
+    allowance: dict[str, Any], made: int, reason: Reason
+) -> None:
+    """Attempts that are cut without an answer are made again, with more room, only within the allowance."""
+    state = State(Question("q", comparable=False), (LOW,))
+    policy = Vote(5).capped(**allowance).capped(attempts=9)
+    caps: list[int | None] = []
+    while isinstance(move := next_move(policy, state), Call) and len(caps) < 5:
+        caps.append(move.max_output_tokens)
+        cap = move.max_output_tokens or 9
+        state = state.after(Attempt(len(caps), LOW, None, 10, finish="length", max_output_tokens=cap))
+    assert isinstance(move, Stop)
+    assert (len(caps), move.reason) == (made, reason)
+    assert caps[0] == allowance.get("max_output_tokens")
 
 
 @settings(max_examples=150)

@@ -516,6 +516,22 @@ def test_what_a_killed_process_holds_is_not_planned_with(side: Side) -> None:
     assert sum(one.answer is None for one in batch.outcomes) == 0
 
 
+def test_everybody_is_asked_once_first_also_where_answers_cannot_be_compared(side: Side) -> None:
+    """Attempts that are cut at their cap are made again, with more room, when everybody has had one."""
+    order: list[str] = []
+    with LoopbackServer(Reply(text="", output_tokens=50, reasoning_tokens=50)) as server:
+        many(
+            side,
+            side.controller(server, [side.arm()], Fixed(), account=Account(1.0), default_max_output_tokens=20),
+            [f"Question {number} of some?" for number in range(4)],
+            budget=0.1,
+            concurrency=1,
+            on_attempt=lambda question, attempt: order.append(question.id),
+        )
+    assert len(set(order[:4])) == 4
+    assert len(order) == 12
+
+
 # A stream.
 
 
