@@ -48,7 +48,7 @@ def told(curve: Curve, judged: Recording) -> list[Told]:
     low, high = points[0].expected.usd.mean, points[-1].expected.usd.mean
     for part in BUDGETS if high > low else ():
         budget = low + part * (high - low)
-        wish = curve.policy(mean_usd=budget)
+        wish = curve.policy(mean_usd=budget, finish=None)
         found.append(("budgets", f"{part:.0%}", wish.policy, wish.expected.accuracy, wish.expected.usd, budget))
     for arm in curve.arms:
         label = arm.arm.label
