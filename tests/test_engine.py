@@ -29,6 +29,7 @@ from thinkcap.policies import (
     Length,
     Mix,
     Policy,
+    Reason,
     Short,
     Spend,
     Vote,
@@ -253,3 +254,14 @@ def test_bad_options_are_told() -> None:
         replay(recording, Vote(1), engine="fast")  # type: ignore[arg-type]
     with pytest.raises(BadInput, match="no policy"):
         sweep(recording, {})
+
+
+def test_an_allowance_does_not_hide_why_a_policy_stopped(folder: Path) -> None:
+    """A question that is dear after the one attempt allowed ended agreed, as the policy itself would say."""
+    dear = {"answer": "a", "correct": True, "completion_tokens": 9, "cost_usd": 0.001}
+    cheap = {**dear, "cost_usd": 0.0001}
+    recording = recorded(folder, [[{"low": [dear] * 3}, {"low": [cheap] * 3}]])
+    policy = Spend((("m:low", 3),), 2.0, (), None, 600_000, 1.0).capped(attempts=1)
+    found = replay(recording, policy)
+    assert found.reasons == replay(recording, policy, engine="reference").reasons
+    assert found.reasons == {Reason.AGREED: 100, Reason.ATTEMPTS: 100}

@@ -45,6 +45,7 @@ class Plan:
         nusd: allowance of nano-dollars, checked before each attempt.
         tokens: allowance of output tokens, checked before each attempt.
         verifier: it is for questions with a verifier only.
+        is_cut: an allowance ends the steps, not the policy, so that what else stops it is asked before.
     """
 
     steps: tuple[int, ...]
@@ -58,6 +59,7 @@ class Plan:
     nusd: int | None = None
     tokens: int | None = None
     verifier: bool = False
+    is_cut: bool = False
 
     def moved(self, places: Mapping[int, int]) -> Plan:
         """The same with its arms at other places."""
@@ -176,7 +178,7 @@ def _capped(policy: Capped, arms: tuple[Arm, ...]) -> Plan | None:
         return None  # an allowance inside another: too rare to be fast
     if policy.attempts is not None and policy.attempts < len(plan.steps):
         weights = None if plan.weights is None else plan.weights[: policy.attempts]
-        plan = replace(plan, steps=plan.steps[: policy.attempts], weights=weights, last=Reason.ATTEMPTS)
+        plan = replace(plan, steps=plan.steps[: policy.attempts], weights=weights, last=Reason.ATTEMPTS, is_cut=True)
     return replace(plan, nusd=policy.nusd, tokens=policy.output_tokens)
 
 

@@ -251,11 +251,13 @@ def _stopped(
     window.take(made, answer)
     if window.ends(made):
         stop(window.agreed, Reason.AGREED)
-    if made == len(plan.steps):
+    if made == len(plan.steps) and not plan.is_cut:
         stop(np.ones(len(active), dtype=np.bool_), plan.last)
     if plan.dear is not None:
         spent = sum(other.nusd[count, active] for other, count in zip(deal.hands, used, strict=True) if count)
         stop((spent >= plan.dear[0]) & (first > 0) & (first - second >= plan.dear[1]), Reason.AGREED)
+    if made == len(plan.steps) and plan.is_cut:
+        stop(np.ones(len(active), dtype=np.bool_), plan.last)
     for limit, name in ((plan.nusd, "nusd"), (plan.tokens, "tokens")):
         if limit is not None:
             sums = (getattr(other, name)[count, active] for other, count in zip(deal.hands, used, strict=True) if count)
