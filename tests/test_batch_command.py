@@ -117,6 +117,45 @@ def test_ctrl_c_keeps_the_answers_so_far(run: Run, questions: str, tmp_path: Pat
     assert {row["reason"] for row in rows} == {"interrupted"}
 
 
+def test_ctrl_c_does_not_lose_what_an_earlier_process_answered(
+    run: Run,  # noqa: F811
+    questions: str,
+    tmp_path: Path,
+) -> None:
+    """A batch that goes on and is broken off again still writes the answers that were paid for before."""
+    stop_at = [3]
+
+    def script(request: Received) -> Reply:
+        if request.number == stop_at[0]:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        return answer(request)
+
+    answers = tmp_path / "answers.jsonl"
+    common = ["batch", questions, "--budget", "0.5", "--policy", "vote:2", "--concurrency", "1", *PRICE]
+    common += ["--ledger", str(tmp_path / "books.db"), "-o", str(answers)]
+    kept = []
+    with LoopbackServer(script) as server:
+        for more in ([], ["--resume"]):
+            assert run(*common, *more, "--base-url", server.base_url).code == 130
+            kept.append({row["question_id"] for row in rows_of(answers) if row["answer"] is not None})
+            stop_at[0] = len(server.requests) + 1
+    assert kept[0]
+    assert kept[0] < kept[1]
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_paid(
+    run: Run,  # noqa: F811
+    questions: str,
+    tmp_path: Path,
+) -> None:
+    """Answers that could not be kept are not bought."""
+    with LoopbackServer(answer) as server:
+        to = ["-o", str(tmp_path / "nowhere" / "answers.jsonl"), "--base-url", server.base_url]
+        done = run("batch", questions, "--budget", "0.5", *to, *PRICE)
+        assert not server.requests
+    assert "cannot write the answers to" in done.error()
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

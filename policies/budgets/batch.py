@@ -57,7 +57,8 @@ class Certificate:
 
     Attributes:
         expected_right: right answers to expect of what was bought.
-        bound_right: right answers that no allocation of the whole budget has more of (the Lagrangian dual).
+        bound_right: right answers that no allocation of the whole budget which asks every question has more of, where
+            the budget pays for that (the Lagrangian dual).
     """
 
     expected_right: float

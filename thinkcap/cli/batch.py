@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
 __all__ = ["batch"]
 
+_Made = dict[tuple[str | None, str], tuple[Attempt, ...]]
+"""Attempts by a question's dataset and id."""
+
 _HELD = "the account holds {} for calls of an earlier process that may have been billed: thinkcap ledger reconcile {}"
 
 
@@ -100,6 +103,8 @@ def batch(
         raise BadInput("--resume needs --ledger FILE: the file the account is kept in")
     if curve is not None and policy is not None:
         raise BadInput("--curve and --policy exclude each other")
+    if output is not None:
+        _check_writable(output)
     fitted = _load(curve)
     arms = (
         _arms_of(fitted)
@@ -155,15 +160,15 @@ class _Asked:
         self.controller = Controller(
             place.client, arms, policy, account=self.account, ceiling=ceiling, prices=place.prices, recorder=recorder
         )
-        self.concurrency = concurrency
-        self.made: dict[str, list[Attempt]] = defaultdict(list)
+        self.concurrency, self.recorder = concurrency, recorder
 
-    def answered(self) -> Many | dict[str, list[Attempt]]:
-        """What the batch came to; after Ctrl-C the attempts so far."""
+    def answered(self) -> Many | _Made:
+        """What the batch came to; after Ctrl-C the attempts so far, an earlier process's included."""
         total = nano_usd(self.budget)
+        made: dict[str, list[Attempt]] = defaultdict(list)
 
         def note(question: Question, attempt: Attempt) -> None:
-            self.made[question.id].append(attempt)
+            made[question.id].append(attempt)
 
         with bar("answering", total) as show:
             try:
@@ -180,15 +185,20 @@ class _Asked:
                     ),
                 )
             except KeyboardInterrupt:
-                return dict(self.made)
+                names = [(item.dataset, item.question_id) for item in self.items]
+                if self.recorder is None:
+                    return {name: tuple(made[name[1]]) for name in names}
+                from thinkcap.controller.resuming import read_all_attempts
 
-    def rows(self, found: Many | dict[str, list[Attempt]]) -> list[dict[str, Any]]:
+                return read_all_attempts(self.recorder.path, names, self.controller.arms)
+
+    def rows(self, found: Many | _Made) -> list[dict[str, Any]]:
         """One row a question."""
         outcomes = (
             [
-                Outcome(item.question_id, tally(made).leader, Reason.CEILING, tuple(made), None)
+                Outcome(item.question_id, tally(made).leader, Reason.CEILING, made, None)
                 for item in self.items
-                for made in [found.get(item.question_id, [])]
+                for made in [found[item.dataset, item.question_id]]
             ]
             if isinstance(found, dict)
             else found.outcomes
@@ -206,7 +216,7 @@ class _Asked:
             for item, outcome in zip(self.items, outcomes, strict=True)
         ]
 
-    def to_json(self, found: Many | dict[str, list[Attempt]]) -> dict[str, Any]:
+    def to_json(self, found: Many | _Made) -> dict[str, Any]:
         """The whole of it."""
         rows = self.rows(found)
         graded = [row["correct"] for row in rows if row["correct"] is not None]
@@ -255,6 +265,14 @@ def _check_begun(account: Account, recorder: Recorder, ledger: str, task: str, *
         say(f"thinkcap: note: {_HELD.format(show_usd(money.reserved), ledger)}")
 
 
+def _check_writable(path: str) -> None:
+    """Refuse a place where answers could not be kept, before any is paid for."""
+    try:
+        Path(path).open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise BadInput(f"cannot write the answers to {path}: {error.strerror}") from None
+
+
 def _write(path: str, rows: Sequence[dict[str, Any]]) -> None:
     try:
         Path(path).write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows), encoding="utf-8")
@@ -262,7 +280,7 @@ def _write(path: str, rows: Sequence[dict[str, Any]]) -> None:
         raise BadInput(f"cannot write the answers to {path}: {error.strerror}") from None
 
 
-def _show(asked: _Asked, found: Many | dict[str, list[Attempt]], output: str | None) -> None:
+def _show(asked: _Asked, found: Many | _Made, output: str | None) -> None:
     figures = asked.to_json(found)
     if output is None:
         for row in figures["outcomes"]:
