@@ -32,6 +32,7 @@ from thinkcap.controller import Account, govern
 from thinkcap.controller.govern import _read, meter_of
 from thinkcap.controller.ledger import Amount, Charge
 from thinkcap.controller.plain import plain
+from thinkcap.controller.routes import addresses
 from thinkcap.controller.usage import read_usage
 
 FIELDS = [(f"field_{number}", int) for number in range(10)]
@@ -61,7 +62,7 @@ def stages_of(governed: OpenAI, account: Account, answer: Any) -> dict[str, Call
     assert usage is not None
     charge = Charge(quote.price.cost(usage), usage=usage, provenance="provider")
     tickets = [meter.admit(BODY, "chat")]
-    amount = Amount(quote.worst(500), 500, 1)
+    amount, sent_to = Amount(quote.worst(500), 500, 1), addresses(str(governed.base_url))
     held = [account.reserve(amount)]
 
     def learn() -> None:
@@ -75,7 +76,7 @@ def stages_of(governed: OpenAI, account: Account, answer: Any) -> dict[str, Call
         "    read the body": lambda: plain(BODY, "chat"),
         "  reserve in the ledger": lambda: held.append(account.reserve(amount)),
         "admit, without a cap": lambda: tickets.append(meter.admit(uncapped, "chat")),
-        "copy the SDK's options": lambda: asked.with_cap(tickets[-1], options),
+        "copy the SDK's options": lambda: asked.with_cap(tickets[-1], options, sent_to),
         "settle": lambda: tickets.pop().settle(answer),
         "  read the usage": lambda: read_usage(answer),
         "  price": lambda: (meter.prices.settle_price(quote.price, "m", meter.base_url), quote.price.cost(usage)),

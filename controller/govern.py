@@ -8,12 +8,10 @@ caller's own calls, an agent framework's, and the controller's.
 from __future__ import annotations
 
 import functools
-import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 import openai
 
@@ -25,6 +23,7 @@ from thinkcap.controller.exceeding import OnExceeded, check_on_exceeded
 from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, Ticket
 from thinkcap.controller.price import Price
 from thinkcap.controller.pricing import PriceBook
+from thinkcap.controller.routes import addresses, route_of
 from thinkcap.controller.sharing import SHARES
 from thinkcap.controller.streams import Reading, follow
 from thinkcap.policies.errors import BadInput, NotGoverned
@@ -35,10 +34,6 @@ __all__ = ["govern", "govern_with", "meter_of"]
 
 Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
 
-_GOVERNED: Mapping[str, Api] = {"/chat/completions": "chat", "/responses": "responses"}
-_FREE_METHODS = frozenset({"get", "head", "delete"})
-_FREE_POSTS = frozenset({"/responses/input_tokens"})
-_KEPT = re.compile(r"get /responses/[^/]+|post /responses/[^/]+/cancel")
 _RAW = "X-Stainless-Raw-Response"
 _NOT_BILLED = frozenset({429, 503, 529})
 """Besides every other 4xx: the server said no before it generated anything."""
@@ -144,7 +139,13 @@ def _retarget(client: Any, meter: Meter) -> Any:
     """Give a governed client a meter, with the prices of wherever it sends."""
     base_url = str(client.base_url)
     client._thinkcap_meter = meter if meter.base_url == base_url else meter.at(base_url)
+    client._thinkcap_addresses = addresses(base_url) if _sends_below(client) else {}
     return client
+
+
+def _sends_below(client: Any) -> bool:
+    """Every request goes to its path below the base URL: not so Azure's, another provider's, or a class we know not."""
+    return client._thinkcap_plain in (openai.OpenAI, openai.AsyncOpenAI) and getattr(client, "_provider", None) is None
 
 
 def _copy(self: Any, **changes: Any) -> Any:
@@ -154,6 +155,16 @@ def _copy(self: Any, **changes: Any) -> Any:
     copy = plain.copy(**{**changes, "max_retries": 0})
     copy.__class__ = type(self)
     return _retarget(copy, self._thinkcap_meter)
+
+
+def _base_url(plain: type[Any]) -> Any:
+    """The ``base_url`` of a governed client: one that is sent elsewhere has the prices of there."""
+
+    def move(self: Any, url: Any) -> None:
+        plain.base_url.fset(self, url)
+        _retarget(self, self._thinkcap_meter)
+
+    return plain.base_url.setter(move)
 
 
 def _no_websocket(*_: Any, **__: Any) -> Any:
@@ -166,6 +177,7 @@ def _governed_sync(plain: type[Any]) -> type[Any]:
     class Governed(plain):  # type: ignore[misc]
         _thinkcap_plain = plain
         copy = with_options = _copy
+        base_url = _base_url(plain)
         websocket_base_url = property(_no_websocket)
         _configure_realtime = _no_websocket  # Azure's
 
@@ -175,7 +187,7 @@ def _governed_sync(plain: type[Any]) -> type[Any]:
                 return super().request(cast_to, asked, stream=stream, stream_cls=stream_cls)
             ticket = self._thinkcap_meter.admit(asked.body, asked.api)
             try:
-                options, hide_usage = asked.with_cap(ticket, options)
+                options, hide_usage = asked.with_cap(ticket, options, self._thinkcap_addresses)
                 response = super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
                 if ticket.open:
                     _received(ticket, asked, response, hide_usage=hide_usage)
@@ -192,6 +204,7 @@ def _governed_async(plain: type[Any]) -> type[Any]:
     class Governed(plain):  # type: ignore[misc]
         _thinkcap_plain = plain
         copy = with_options = _copy
+        base_url = _base_url(plain)
         websocket_base_url = property(_no_websocket)
         _configure_realtime = _no_websocket  # Azure's
 
@@ -204,7 +217,7 @@ def _governed_async(plain: type[Any]) -> type[Any]:
             else:
                 ticket = await meter.admit_async(asked.body, asked.api)
             try:
-                options, hide_usage = asked.with_cap(ticket, options)
+                options, hide_usage = asked.with_cap(ticket, options, self._thinkcap_addresses)
                 response = await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
                 if ticket.open:
                     _received(ticket, asked, response, hide_usage=hide_usage)
@@ -236,13 +249,18 @@ class _Asked:
     api: Api
     unread: bool
 
-    def with_cap(self, ticket: Ticket, options: Any) -> tuple[Any, bool]:
+    def with_cap(self, ticket: Ticket, options: Any, addresses: Mapping[str, str]) -> tuple[Any, bool]:
         """The request as it is sent, with its cap and no retries of the SDK's; whether its usage is to be hidden."""
         body, extra, parse = self.body, options.extra_json, options.post_parser
         caps, streamed, shown = _cap(body, self.api, ticket.cap), self.streamed, True
         if streamed and self.api == "chat":
             caps["stream_options"], shown = _asking_for_usage(body.get("stream_options"))
-        changes: dict[str, Any] = {"json_data": {**options.json_data, **caps}, "max_retries": 0}
+        url = options.url
+        changes: dict[str, Any] = {
+            "url": addresses.get(url, url),
+            "json_data": {**options.json_data, **caps},
+            "max_retries": 0,
+        }
         if options.idempotency_key is None:  # else the SDK makes a UUID, which takes longer than reserving
             changes["idempotency_key"] = ticket.key
         if extra and isinstance(extra, Mapping):
@@ -261,12 +279,9 @@ class _Asked:
 
 def _read(meter: Meter, options: Any, *, stream: bool) -> Any:
     """What a request asks for; if it is free, its options as they are sent."""
-    method, url = options.method, options.url
-    route: Api | Literal["kept"] | None = _GOVERNED.get(url) if method == "post" else None  # as the SDK's methods ask
+    route = route_of(options.method, options.url, meter.base_url)
     if route is None:
-        route = _route(str(method).lower(), str(url), meter.base_url)
-        if route is None:
-            return options
+        return options
     if route == "kept":
         options = options.model_copy()
         options.post_parser = _first(meter.settle_kept, options.post_parser)
@@ -310,31 +325,6 @@ def _asking_for_usage(asked: Any) -> tuple[Any, bool]:
     if asked is not None and not isinstance(asked, Mapping):
         return asked, True  # the provider's to refuse
     return {**(asked or {}), "include_usage": True}, bool((asked or {}).get("include_usage"))
-
-
-def _route(method: str, url: str, base_url: str | None) -> Api | Literal["kept"] | None:
-    """Which API a request goes to, or that it asks for an answer that is kept; None if it is free otherwise.
-
-    Raises:
-        NotGoverned: if it is neither governed nor free.
-    """
-    parts, home = urlsplit(url), urlsplit(base_url or "")
-    path = parts.path
-    if parts.netloc:
-        if parts.netloc != home.netloc:
-            raise NotGoverned(f"a request to {parts.netloc} cannot be governed: this client's host is {home.netloc}")
-        path = path.removeprefix(home.path.rstrip("/"))
-    path = "/" + path.strip("/")
-    if _KEPT.fullmatch(f"{method} {path}"):
-        return "kept"
-    if method in _FREE_METHODS or (method == "post" and path in _FREE_POSTS):
-        return None
-    if method == "post" and path in _GOVERNED:
-        return _GOVERNED[path]
-    raise NotGoverned(
-        f"{method.upper()} {path} cannot be governed: use chat.completions or responses, "
-        "or make this call with the client you governed"
-    )
 
 
 def _header(headers: Any, name: str) -> str | None:
