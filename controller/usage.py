@@ -25,20 +25,21 @@ _NO_FIELDS: Mapping[str, Any] = {}
 def read_usage(response: Any) -> Usage | None:
     """The usage in a Chat Completion or a Response (an SDK object or its JSON); None if it cannot be believed."""
     usage = _fields(_get(response, "usage"))
-    read = _count(_first(usage, "prompt_tokens", "input_tokens"))
-    written = _count(_first(usage, "completion_tokens", "output_tokens"))
+    read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")  # as Chat Completions name them
+    inputs, outputs = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
     if read is None or written is None:
+        read, written = _first(read, usage, "input_tokens"), _first(written, usage, "output_tokens")
+    inputs = _fields(_first(inputs, usage, "input_tokens_details"))
+    outputs = _fields(_first(outputs, usage, "output_tokens_details"))
+    if not (type(read) is type(written) is int and 0 <= read <= _ABSURD and 0 <= written <= _ABSURD):
         return None
-    inputs = _fields(_first(usage, "prompt_tokens_details", "input_tokens_details"))
-    outputs = _fields(_first(usage, "completion_tokens_details", "output_tokens_details"))
-    reasoning = _count(outputs.get("reasoning_tokens"))
-    cached, cache_write = _count(inputs.get("cached_tokens")), _count(inputs.get("cache_write_tokens"))
+    reasoning, cached = _count(outputs, "reasoning_tokens"), _count(inputs, "cached_tokens")
+    cache_write, total = _count(inputs, "cache_write_tokens"), _count(usage, "total_tokens")
     parts = (cached or 0) + (cache_write or 0)
     if parts > read:
         read += parts
-    if (reasoning or 0) > written:
-        written += reasoning or 0
-    total = _count(usage.get("total_tokens"))
+    if reasoning is not None and reasoning > written:
+        written += reasoning
     if total is not None and total > read + written:
         written = total - read
     return Usage(read, written, reasoning, cached, cache_write) if read else None
@@ -104,6 +105,8 @@ def _get(source: Any, name: str) -> Any:
 
 def _fields(source: Any) -> Mapping[str, Any]:
     """All fields of an SDK object, also those that its class does not know, or of its JSON."""
+    if source is None:
+        return _NO_FIELDS
     if isinstance(source, dict):
         return source
     own: Mapping[str, Any] = getattr(source, "__dict__", _NO_FIELDS)
@@ -111,10 +114,11 @@ def _fields(source: Any) -> Mapping[str, Any]:
     return {**more, **own} if more else own
 
 
-def _first(fields: Mapping[str, Any], name: str, other: str) -> Any:
-    found = fields.get(name)
+def _first(found: Any, fields: Mapping[str, Any], other: str) -> Any:
+    """What was found, or else what stands under the other API's name."""
     return fields.get(other) if found is None else found
 
 
-def _count(value: Any) -> int | None:
+def _count(fields: Mapping[str, Any], name: str) -> int | None:
+    value = fields.get(name)
     return value if type(value) is int and 0 <= value <= _ABSURD else None

@@ -27,11 +27,11 @@ from thinkcap.controller.ledger.values import (
 )
 from thinkcap.policies.errors import BadInput
 
-__all__ = ["Books", "Rows"]
+__all__ = ["NOTHING_SAID", "Books", "Rows"]
 
 Result = TypeVar("Result")
 
-_NOTHING_SAID = Purpose()
+NOTHING_SAID = Purpose()
 _LEFT_BEHIND = Charge(note="its process ended: charged in full")
 
 
@@ -120,7 +120,7 @@ class Books(abc.ABC):
 
         return self._do(step)
 
-    def reserve(self, path: str, amount: Amount, purpose: Purpose = _NOTHING_SAID, *, at: float) -> str:
+    def reserve(self, path: str, amount: Amount, purpose: Purpose = NOTHING_SAID, *, at: float) -> str:
         """See :meth:`Ledger.reserve`."""
         paths = machine.lineage(path)
         if type(amount) is not Amount:

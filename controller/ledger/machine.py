@@ -185,26 +185,14 @@ def settled(levels: Sequence[Level], entry: Entry, charge: Charge, at: float) ->
 
     A charge above the reservation is recorded as it is: the money is gone, whatever the ceiling says.
     """
+    ticket, account, purpose, held, started_at, _, _, _, _, _, owner, response = entry
+    nusd, usage, provenance, _, _, answer = charge
     charged = Amount(
-        entry.reserved.nusd if charge.nusd is None else charge.nusd,
-        entry.reserved.output_tokens if charge.usage is None else charge.usage.output_tokens,
-        entry.reserved.calls,
+        held.nusd if nusd is None else nusd, held.output_tokens if usage is None else usage.output_tokens, held.calls
     )
-    done = Entry(
-        entry.id,
-        entry.account,
-        _told(entry.purpose, charge, above=charged.nusd - entry.reserved.nusd),
-        entry.reserved,
-        entry.started_at,
-        "settled",
-        charged,
-        charge.usage,
-        charge.provenance,
-        at,
-        entry.owner,
-        charge.response or entry.response,
-    )
-    held = entry.reserved
+    purpose = _told(purpose, charge, above=charged.nusd - held.nusd)
+    of_the_call = (ticket, account, purpose, held, started_at)
+    done = tuple.__new__(Entry, (*of_the_call, "settled", charged, usage, provenance, at, owner, answer or response))
     return tuple([level.now(level.spent + charged, level.reserved - held) for level in levels]), done
 
 

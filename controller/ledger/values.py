@@ -40,6 +40,7 @@ OwnerState = Literal["alive", "dead", "unknown"]
 """Whether the process that reserved still runs; unknown where that cannot be told for sure."""
 
 _LONGEST_TEXT = 500  # characters of a model's name or a note; providers choose some of them
+_new = tuple.__new__  # of a named tuple without its own: a call less, in what is made several times a call
 _MOST = 10**15  # of one call: a million dollars; thousands of such still fit SQLite's 64-bit integers
 
 
@@ -57,10 +58,12 @@ class Amount(NamedTuple):
     calls: int = 0
 
     def __add__(self, other: Amount) -> Amount:  # type: ignore[override]
-        return Amount(self.nusd + other.nusd, self.output_tokens + other.output_tokens, self.calls + other.calls)
+        nusd, tokens, calls = other
+        return _new(Amount, (self[0] + nusd, self[1] + tokens, self[2] + calls))
 
     def __sub__(self, other: Amount) -> Amount:
-        return Amount(self.nusd - other.nusd, self.output_tokens - other.output_tokens, self.calls - other.calls)
+        nusd, tokens, calls = other
+        return _new(Amount, (self[0] - nusd, self[1] - tokens, self[2] - calls))
 
     def check(self) -> Amount:
         """Itself, if it can be meant as the amount of one reservation or charge.
@@ -68,7 +71,9 @@ class Amount(NamedTuple):
         Raises:
             BadInput: if a part is no whole number, is negative, or is absurd (above 10**15).
         """
-        if not (_is_count(self.nusd) and _is_count(self.output_tokens) and _is_count(self.calls)):
+        nusd, tokens, calls = self
+        are_whole = type(nusd) is type(tokens) is type(calls) is int
+        if not (are_whole and 0 <= nusd <= _MOST and 0 <= tokens <= _MOST and 0 <= calls <= _MOST):
             raise _no_count(self, ("nusd", "output_tokens", "calls"))
         return self
 
@@ -89,8 +94,11 @@ def _check_usage(usage: Usage) -> None:
     read, written = usage.input_tokens, usage.output_tokens
     parts = (usage.reasoning_tokens or 0, usage.cached_tokens or 0, usage.cache_write_tokens or 0)
     hidden, cached, cache_write = parts
+    are_whole = type(read) is type(written) is type(hidden) is type(cached) is type(cache_write) is int
     if not (
-        _is_count(read) and _is_count(written) and _is_count(hidden) and _is_count(cached) and _is_count(cache_write)
+        are_whole
+        and (0 <= read <= _MOST and 0 <= written <= _MOST)
+        and (0 <= hidden <= _MOST and 0 <= cached <= _MOST and 0 <= cache_write <= _MOST)
     ):
         names = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens", "cache_write_tokens")
         raise _no_count((read, written, *parts), names)
@@ -170,7 +178,7 @@ class Level(NamedTuple):
 
     def now(self, spent: Amount, reserved: Amount) -> Level:
         """The same account with other sums."""
-        return Level(self.path, self.ceiling, self.opened_at, spent, reserved)
+        return _new(Level, (*self[:3], spent, reserved))
 
     @property
     def balance(self) -> Balance:
