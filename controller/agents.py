@@ -19,7 +19,8 @@ from thinkcap.controller.attempt import Ask, conclude, one_line
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.effects import Agent, Effect, Run
 from thinkcap.controller.ledger import Limits
-from thinkcap.controller.meter import Meter, Ticket
+from thinkcap.controller.meter import Meter
+from thinkcap.controller.ticket import Ticket
 from thinkcap.policies.errors import BadInput, CeilingReached
 from thinkcap.policies.money import usd
 from thinkcap.policies.values import Api, Arm, Attempt, Call, Finish

@@ -20,12 +20,13 @@ from thinkcap.controller.bound import Bound, check_bound
 from thinkcap.controller.ceiling import Ceiling
 from thinkcap.controller.events import OnEvent, Teller
 from thinkcap.controller.exceeding import OnExceeded, check_on_exceeded
-from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, Ticket
+from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter
 from thinkcap.controller.price import Price
 from thinkcap.controller.pricing import PriceBook
 from thinkcap.controller.routes import addresses, route_of
 from thinkcap.controller.sharing import SHARES
 from thinkcap.controller.streams import Reading, follow
+from thinkcap.controller.ticket import Ticket
 from thinkcap.policies.errors import BadInput, NotGoverned
 from thinkcap.policies.money import Dollars
 from thinkcap.policies.values import Api

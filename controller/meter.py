@@ -12,9 +12,9 @@ import functools
 import threading
 import uuid
 import warnings
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from thinkcap.controller.account import Account
@@ -31,92 +31,31 @@ from thinkcap.controller.bounds import (
 from thinkcap.controller.events import Event, Teller
 from thinkcap.controller.exceeding import Exceeded, OnExceeded, is_whole, smaller_cap
 from thinkcap.controller.kept import id_of, is_running, tokens_of
-from thinkcap.controller.ledger import Amount, Charge, Entry, Limits, Purpose
+from thinkcap.controller.ledger import Charge, Entry, Purpose
 from thinkcap.controller.ledger.machine import free_of_all, lineage
 from thinkcap.controller.plain import plain
-from thinkcap.controller.price import MOST_TOKENS, Price
+from thinkcap.controller.price import Price
 from thinkcap.controller.pricing import PriceBook
+from thinkcap.controller.quote import Demand, Quote
 from thinkcap.controller.refusals import refuse_unbounded
 from thinkcap.controller.seen import LEAST_OUTPUT_TOKENS, Seen
 from thinkcap.controller.sharing import fair_share
-from thinkcap.controller.usage import Pieces, pieces_of, read_usage, usage_of_all
+from thinkcap.controller.ticket import Ticket, named
+from thinkcap.controller.usage import read_usage
 from thinkcap.controller.waiting import Place, line_of, stand
 from thinkcap.policies.errors import CeilingReached, NotGoverned, UnknownPrice
 from thinkcap.policies.money import show_usd
-from thinkcap.policies.values import Api, Usage
+from thinkcap.policies.values import Api
 
 if TYPE_CHECKING:
     from tiktoken import Encoding
 
-__all__ = ["DEFAULT_OUTPUT_TOKENS", "Meter", "Quote", "Ticket"]
+__all__ = ["DEFAULT_OUTPUT_TOKENS", "Meter", "too_small"]
 
 DEFAULT_OUTPUT_TOKENS = 4096
 """Output cap of a call that names none."""
 
 _TRIES = 8
-
-
-@dataclass(slots=True)
-class Quote:
-    """What a request can come to.
-
-    Nobody writes to it. It is not frozen because a frozen dataclass takes several times as long to fill, in every call.
-
-    Attributes:
-        model: the model asked for.
-        api: which API it goes to.
-        price: its rates.
-        prompt: upper bound on the prompt, in tokens.
-        n: choices asked for.
-        asked: output cap the request names; None if it names none.
-        key: identifies the prompt, and where it is sent, among those of this process.
-        fees: nano-dollars that may be billed beside the tokens, as the caller bounds them.
-        is_bounded: the caller's bound is part of it.
-        is_whole: half an answer to it is none (see :func:`is_whole`).
-    """
-
-    model: str
-    api: Api
-    price: Price
-    prompt: int
-    n: int
-    asked: int | None
-    key: int
-    fees: int = 0
-    is_bounded: bool = False
-    is_whole: bool = False
-
-    def worst(self, cap: int) -> int:
-        """The most the call can cost at this output cap, in nano-dollars."""
-        return self.price.worst(input_tokens=self.prompt, output_tokens=cap, n=self.n) + self.fees
-
-    def most(self, free: Limits) -> int:
-        """The largest output cap that fits into what is free."""
-        most = MOST_TOKENS
-        if free.nusd is not None:
-            most = self.price.affordable_output(free.nusd - self.fees, input_tokens=self.prompt, n=self.n)
-        if free.output_tokens is not None:
-            most = min(most, free.output_tokens // self.n)
-        return 0 if free.calls == 0 else most
-
-
-@dataclass(slots=True)
-class Demand:
-    """What a request is to be admitted with.
-
-    Attributes:
-        quote: what it can come to.
-        wanted: the largest output cap it would take.
-        exact: the smallest output cap it takes; None for one at which its answer is likely to finish.
-    """
-
-    quote: Quote
-    wanted: int
-    exact: int | None
-
-    def amount(self, cap: int) -> Amount:
-        """What is reserved at this output cap."""
-        return Amount(self.quote.worst(cap), cap * self.quote.n, 1)
 
 
 class Meter:
@@ -166,7 +105,7 @@ class Meter:
         self.teller = teller
         self.on_exceeded = on_exceeded
         self.bound = bound
-        self._mark = uuid.uuid4().hex
+        self.mark = uuid.uuid4().hex
 
     def at(self, base_url: str | None) -> Self:
         """The same meter for a client that sends elsewhere."""
@@ -293,7 +232,7 @@ class Meter:
             warnings.warn(f"response {answer} stays reserved: {error}", stacklevel=2)
             return
         price, _ = self.prices.settle_price(
-            asked, _named(response, "model"), self.base_url, service_tier=_named(response, "service_tier")
+            asked, named(response, "model"), self.base_url, service_tier=named(response, "service_tier")
         )
         charge = Charge(price.cost(usage), usage=usage, provenance="provider", price_source=price.label)
         self._charged(entry.id, charge)
@@ -434,128 +373,6 @@ class Meter:
                 tries += 1
 
 
-class Ticket:
-    """One request that is reserved and not yet charged. Only the first of its endings counts.
-
-    Attributes:
-        cap: the output cap of one choice, in tokens.
-        n: choices asked for.
-    """
-
-    __slots__ = ("_claims", "_meter", "_quote", "_ticket", "cap", "n")
-
-    def __init__(self, meter: Meter, ticket: str, quote: Quote, cap: int) -> None:
-        self.cap = cap
-        self.n = quote.n
-        self._meter = meter
-        self._ticket = ticket
-        self._quote = quote
-        self._claims = [ticket]  # whoever takes it out ends the ticket: one step, and no lock to wait for
-
-    @property
-    def key(self) -> str:
-        """Tells this request from every other, as an idempotency key: a ticket is sent once."""
-        return f"thinkcap-{self._meter._mark}-{self._ticket}"
-
-    @property
-    def open(self) -> bool:
-        """Whether it is still to be charged or released."""
-        return bool(self._claims)
-
-    def settle(self, response: Any, *, pieces: Sequence[Pieces] = (), words: int = 0) -> None:
-        """Charge what the provider says it used; the whole reservation if it does not say.
-
-        Args:
-            response: a whole answer, or the part of a stream that tells its usage.
-            pieces: what was received of each choice of a stream; a whole answer shows it by itself.
-            words: as :meth:`bounded` takes them.
-        """
-        if not self._claims:
-            return
-        answer = id_of(response) if self._quote.api == "responses" else None
-        if answer is not None and is_running(response):
-            self._end(lambda: self._meter.account.ledger.note_response(self._ticket, answer))
-            return
-        reported = read_usage(response)
-        if reported is None:
-            self.bounded("the provider reported no usage that can be true", words=words)
-            return
-        meter, quote = self._meter, self._quote
-        seen = pieces or (pieces_of(response) if self.n > 1 else ())
-        usage = usage_of_all(reported, seen, self.cap)
-        answered = _named(response, "model")
-        price, dearer = meter.prices.settle_price(
-            quote.price, answered, meter.base_url, service_tier=_named(response, "service_tier")
-        )
-        if usage.input_tokens <= quote.prompt:
-            one = -(-usage.output_tokens // self.n)  # of one choice: the usage counts them together
-            cut = one >= self.cap
-            tokens = min(one, self.cap)
-            meter.seen.learn(quote.model, quote.key, input_tokens=usage.input_tokens, output_tokens=tokens, cut=cut)
-        is_counted = usage is not reported and usage != reported
-        note = None
-        if dearer or quote.fees or is_counted:
-            note = _note(answered if dearer else None, quote.fees, len(seen) if is_counted else None)
-        self._charge(
-            Charge(
-                price.cost(usage) + quote.fees,
-                usage=usage,
-                provenance="counted" if is_counted else "provider",
-                price_source=price.label,
-                note=note,
-                response=answer,
-            )
-        )
-
-    def bounded(self, why: str, *, words: int = 0) -> None:
-        """Charge the whole reservation: it may have been billed, and nobody says how much.
-
-        Args:
-            why: one line for people.
-            words: words that were received. Each is at least a token; more of them than were reserved are charged
-                as counted, because the provider did not keep to the cap it was given.
-        """
-        if words <= self.cap * self.n:
-            self._charge(Charge(note=why))
-            return
-        prompt = self._quote.prompt
-        nusd = self._quote.price.worst(input_tokens=prompt, output_tokens=words) + self._quote.fees
-        self._charge(Charge(nusd, usage=Usage(prompt, words), provenance="counted", note=why))
-
-    def release(self) -> None:
-        """Give the reservation back: this was surely not billed."""
-        entry = self._end(lambda: self._meter.account.release(self._ticket))
-        if entry is not None and self._meter.teller is not None:
-            self._meter.teller.entry("released", entry, entry.reserved_nusd)
-
-    def tell_reserved(self, teller: Teller) -> None:
-        """Tell that it may be sent, and whether with a lower cap than it asked for."""
-        entry = self._meter.account.ledger.entry(self._ticket)
-        teller.entry("reserved", entry, entry.reserved_nusd)
-        if entry.cap_asked is not None and self.cap < entry.cap_asked:
-            teller.entry("clamped", entry, entry.reserved_nusd)
-
-    def _charge(self, charge: Charge) -> None:
-        meter = self._meter
-        entry = self._end(lambda: meter.account.settle(self._ticket, charge))
-        if entry is not None and meter.on_entry is not None:
-            meter.on_entry(entry)
-        if entry is not None and meter.teller is not None:
-            meter.teller.settled(entry, lambda: meter.account.balance.money)
-
-    def _end(self, end: Callable[[], Entry]) -> Entry | None:
-        """End it, unless that was done; what fails (a full disk, an interrupt) can be tried again."""
-        try:
-            claim = self._claims.pop()
-        except IndexError:
-            return None
-        try:
-            return end()
-        except BaseException:
-            self._claims.append(claim)
-            raise
-
-
 def too_small(quotes: Mapping[str, tuple[Quote, int]], account: Account) -> CeilingReached:
     """The error for a ceiling that pays for no arm at all: it says how much the cheapest needs.
 
@@ -588,21 +405,6 @@ def too_small(quotes: Mapping[str, tuple[Quote, int]], account: Account) -> Ceil
 def _purpose(model: str, api: Api, asked: int | None, cap: int, price_source: str) -> Purpose:
     """One for many calls: those of a loop differ in their prompts alone."""
     return Purpose(model, api, cap_asked=asked, cap_sent=cap, price_source=price_source)
-
-
-def _note(dearer: str | None, fees: int, choices: int | None) -> str:
-    """What is to be said of a charge beside its figures."""
-    notes = [f"settled at the dearer price of {dearer}"] if dearer else []
-    if fees:
-        notes.append(f"with fees of up to {show_usd(fees)}, as bounded")
-    if choices is not None:
-        notes.append(f"the provider reported one choice of {choices}")
-    return "; ".join(notes)
-
-
-def _named(response: Any, name: str) -> str | None:
-    value = response.get(name) if isinstance(response, dict) else getattr(response, name, None)
-    return value if isinstance(value, str) else None
 
 
 _BESIDE_THE_PROMPT = frozenset(

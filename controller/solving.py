@@ -27,9 +27,10 @@ from thinkcap.controller.effects import Agent, Asked, Effect
 from thinkcap.controller.expecting import ExpectedSoFar
 from thinkcap.controller.govern import Client, govern_with, meter_of
 from thinkcap.controller.ledger import Entry
-from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, Quote, too_small
+from thinkcap.controller.meter import DEFAULT_OUTPUT_TOKENS, Meter, too_small
 from thinkcap.controller.price import Price
 from thinkcap.controller.pricing import PriceBook
+from thinkcap.controller.quote import Quote
 from thinkcap.controller.recorder import Recorder
 from thinkcap.controller.resuming import attempts_of
 from thinkcap.controller.retries import Retries

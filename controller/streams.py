@@ -26,8 +26,8 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from thinkcap.controller.later import at_exit, collecting, leave, watch_collections
-from thinkcap.controller.meter import Ticket
 from thinkcap.controller.received import Events, Received, data_of, without_usage
+from thinkcap.controller.ticket import Ticket
 from thinkcap.policies.errors import LedgerFailed
 from thinkcap.policies.values import Api
 
