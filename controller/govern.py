@@ -79,7 +79,8 @@ def govern(
         min_output_tokens: no call is cut below this cap; by default what nine in ten of its model's latest answers
             stayed within, or 1,024 as long as none was seen (and a call that names no cap is not shared below 1,024).
         wait_s: seconds that a call which does not fit may wait for calls in flight to settle, first come first served;
-            None refuses it at once. It is refused at once, too, where no settlement can help.
+            None refuses it at once. It is refused at once, too, where no settlement can help. A call that may wait
+            is not cut for want of what calls in flight may give back.
         on_event: told of each :class:`Event`: reserved, clamped, settled, released, refused, overrun, threshold. What
             it raises becomes a warning. It runs in the call's own thread or task, so it should be quick.
         threshold: the part of the account's own ceiling whose spending is told of, once.

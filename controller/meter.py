@@ -12,7 +12,7 @@ import functools
 import threading
 import uuid
 import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -31,7 +31,7 @@ from thinkcap.controller.bounds import (
 from thinkcap.controller.events import Event, Teller
 from thinkcap.controller.exceeding import Exceeded, OnExceeded, is_whole, smaller_cap
 from thinkcap.controller.kept import id_of, is_running, tokens_of
-from thinkcap.controller.ledger import Charge, Entry, Purpose
+from thinkcap.controller.ledger import Amount, Charge, Entry, Level, Purpose
 from thinkcap.controller.ledger.machine import free_of_all, lineage
 from thinkcap.controller.plain import plain
 from thinkcap.controller.price import Price
@@ -336,22 +336,45 @@ class Meter:
         if len(line_of(self.account.ledger)):
             return None
         try:
-            return self._reserve(demand)
+            return self._reserve(replace(demand, exact=self._ample(demand)))
         except CeilingReached:
             return None
+
+    def _ample(self, demand: Demand) -> int:
+        """The cap that a call would rather wait for than have less."""
+        quote = demand.quote
+        if demand.exact is not None or quote.asked is None:
+            return self._least(demand)
+        ample = self.seen.ample(quote.model)
+        return demand.wanted if ample is None else min(demand.wanted, max(ample, self._least(demand)))
+
+    def _awaited(self, demand: Demand, levels: Sequence[Level], *, has_time: bool) -> int:
+        """The smallest cap that a call in line takes, as things are.
+
+        What calls in flight may give back is worth waiting for. Where they cannot, all that there will be is what
+        they leave, and that is taken if the answer is likelier than not to finish under it.
+        """
+        quote, least, ample = demand.quote, self._least(demand), self._ample(demand)
+        if demand.exact is not None or quote.asked is None:
+            return least
+        hoped = quote.most(free_of_all([level.now(level.spent, Amount()) for level in levels]))
+        if ample <= hoped and has_time:
+            return ample
+        if least <= hoped and not has_time:
+            return least
+        even = min(self.least_output_tokens or self.seen.enough(quote.model, 5), least)
+        return max(even, hoped)
 
     def _stand(
         self, demand: Demand, wake: Callable[[], object], clear: Callable[[], object]
     ) -> Generator[float, None, Ticket]:
         account, left = self.account, self.account.seconds_left
-        least = self._least(demand)
-        demand = replace(demand, exact=least)  # what it waits for stays the same
         seconds = self.wait_s or 0.0
         return stand(
             account.ledger,
             Place(frozenset(lineage(account.name)), wake, clear),
-            demand.amount(least),
-            lambda: self._reserve(demand),
+            lambda levels, has_time: demand.amount(self._awaited(demand, levels, has_time=has_time)),
+            lambda amount: self._reserve(replace(demand, exact=amount.output_tokens // demand.quote.n)),
             look=lambda: account.ledger.levels(account.name),
             seconds=seconds if left is None else min(seconds, left),
         )

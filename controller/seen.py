@@ -13,6 +13,8 @@ LEAST_OUTPUT_TOKENS = 1024
 
 _PROMPTS = 4096
 _ANSWERS = 256
+_MUCH_LONGER = 4
+"""How many times as long as some length hardly any answer gets that passes it: one in ten or so gets longer still."""
 _FEW = 9
 """Answers from which on nine in ten of the next can be told: the ninth longest of nine, and so on."""
 
@@ -28,28 +30,35 @@ class Lengths:
     def learn(self, tokens: int, *, cut: bool) -> None:
         """Note one answer; one that was cut at so many tokens counts as four times as long.
 
-        How long it would have got nobody knows. Answers vary so much in length that of those longer than some cap one
-        in ten or so is more than four times as long.
+        How long it would have got nobody knows.
         """
-        self._new.append(4 * tokens if cut else tokens)
+        self._new.append(_MUCH_LONGER * tokens if cut else tokens)
 
-    def enough(self) -> int:
+    def enough(self, in_ten: int = 9) -> int:
         """The least cap under which the next answer is likely to finish, from one answer on.
 
-        Nine in ten finish under it, if the next answer is like these (split conformal; Vovk et al. 2005). With n
+        So many in ten finish under it, if the next answer is like these (split conformal; Vovk et al. 2005). With n
         answers seen, the next one is at most the k-th shortest of them with a chance of k / (n + 1). Fewer than nine
         cannot tell: then it is twice the longest, where that is short.
         """
+        lengths = self._sort()
+        if len(lengths) < _FEW:
+            return max(1, lengths[-1], min(2 * lengths[-1], LEAST_OUTPUT_TOKENS))
+        return max(1, lengths[-(-in_ten * (len(lengths) + 1) // 10) - 1])
+
+    def ample(self) -> int | None:
+        """A cap that hardly any answer will need more than; None as long as too few were seen."""
+        lengths = self._sort()
+        return None if len(lengths) < _FEW else _MUCH_LONGER * lengths[-1]
+
+    def _sort(self) -> list[int]:
         while self._new:
             tokens = self._new.popleft()
             if len(self._latest) == _ANSWERS:
                 del self._sorted[bisect_left(self._sorted, self._latest.popleft())]
             self._latest.append(tokens)
             insort(self._sorted, tokens)
-        count, longest = len(self._sorted), self._sorted[-1]
-        if count < _FEW:
-            return max(1, longest, min(2 * longest, LEAST_OUTPUT_TOKENS))
-        return max(1, self._sorted[-(-9 * (count + 1) // 10) - 1])
+        return self._sorted
 
 
 class Seen:
@@ -64,11 +73,17 @@ class Seen:
         """The most tokens the provider counted for this very prompt; None if it was not asked before."""
         return self._prompts.get((model, key))
 
-    def enough(self, model: str) -> int:
-        """The least output cap under which an answer of this model is likely to finish."""
+    def enough(self, model: str, in_ten: int = 9) -> int:
+        """The least output cap under which an answer of this model is likely to finish: so many in ten do."""
         with self._lock:
             lengths = self._lengths.get(model)
-            return LEAST_OUTPUT_TOKENS if lengths is None else lengths.enough()
+            return LEAST_OUTPUT_TOKENS if lengths is None else lengths.enough(in_ten)
+
+    def ample(self, model: str) -> int | None:
+        """An output cap that hardly any answer of this model will need more than; None if that cannot be told."""
+        with self._lock:
+            lengths = self._lengths.get(model)
+            return None if lengths is None else lengths.ample()
 
     def learn(self, model: str, key: int, *, input_tokens: int, output_tokens: int, cut: bool) -> None:
         """Keep what a settled call showed.

@@ -133,8 +133,8 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
 def stand(
     ledger: Ledger,
     place: Place,
-    amount: Amount,
-    serve: Callable[[], Served],
+    needs: Callable[[Sequence[Level], bool], Amount],
+    serve: Callable[[Amount], Served],
     *,
     look: Callable[[], Sequence[Level]],
     seconds: float,
@@ -147,8 +147,8 @@ def stand(
     Args:
         ledger: where the accounts are.
         place: a new place.
-        amount: the least the call needs.
-        serve: reserves it; raises :class:`CeilingReached` if it does not fit after all.
+        needs: what the call waits for, by the accounts as they are, and by whether there is time left to wait.
+        serve: reserves that, or more; raises :class:`CeilingReached` if it does not fit after all.
         look: the account and its ancestors, as of one instant.
         seconds: how long to wait at most.
     """
@@ -160,14 +160,15 @@ def stand(
         while True:
             place.clear()
             levels = look()
+            left = end - time.monotonic()
+            amount = needs(levels, left > 0)
             line.note(place, _short(levels, amount, held=True))
             if _short(levels, amount, held=False):
                 machine.admit(levels, amount)  # raises: no settlement can help
             behind = line.is_behind(place)
-            left = end - time.monotonic()
             if not place.short and not behind:
                 try:
-                    return serve()
+                    return serve(amount)
                 except CeilingReached:  # another was faster, or the account's seconds are over
                     if left <= 0:
                         raise

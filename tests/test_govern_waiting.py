@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,11 @@ import pytest
 from tests.governing import PRICES, SIDES, Side, billed, spent
 from tests.loopback import LoopbackServer, Reply
 from thinkcap.controller import Account, Ceiling, PriceBook, govern
-from thinkcap.controller.ledger import Amount, Limits
+from thinkcap.controller.ledger import Amount, Charge, Limits
 from thinkcap.controller.meter import Meter
+from thinkcap.controller.seen import Seen
 from thinkcap.controller.waiting import Place, line_of, stand
-from thinkcap.policies import BadInput, CeilingReached
+from thinkcap.policies import BadInput, CeilingReached, Usage
 
 PATIENCE_S = 60.0  # only a broken build ever waits so long
 CENT = 10_000_000
@@ -33,8 +34,16 @@ def side(request: pytest.FixtureRequest) -> Iterator[Side]:
         yield made
 
 
-def patient(account: Account, wait_s: float = PATIENCE_S) -> Meter:
-    return Meter(account, PriceBook(PRICES), None, wait_s=wait_s)
+def patient(account: Account, wait_s: float | None = PATIENCE_S, **options: Any) -> Meter:
+    return Meter(account, PriceBook(PRICES), None, wait_s=wait_s, **options)
+
+
+def learnt(lengths: Iterable[int]) -> Seen:
+    """What answers of these lengths taught."""
+    seen = Seen()
+    for tokens in lengths:
+        seen.learn("m", 1, input_tokens=1, output_tokens=tokens, cut=False)
+    return seen
 
 
 def until(come: Callable[[], bool]) -> None:
@@ -154,6 +163,60 @@ def test_money_that_is_spent_is_not_waited_for(side: Side) -> None:
         assert waiting(account) == 0
 
 
+def test_a_call_that_may_wait_is_not_cut_for_what_comes_back() -> None:
+    """With patience a call waits for the cap it names, which calls in flight may give back; without, it is cut."""
+    account = Account(Ceiling(output_tokens=1_000))
+    held, seen = account.reserve(Amount(0, 700, 1)), learnt(range(90, 110))
+    hasty = patient(account, None, seen=seen).admit(asking(400), "chat")
+    assert hasty.cap == 300
+    hasty.release()
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(patient(account, seen=seen).admit, asking(400), "chat")
+        until(lambda: waiting(account) == 1)
+        account.release(held)
+        assert call.result(PATIENCE_S).cap == 400
+
+
+def test_a_call_that_may_wait_is_cut_to_what_is_ample() -> None:
+    """No call waits for more than four times the longest answer seen: 4 x 109 = 436 of the 5,000 it names."""
+    account, seen = Account(Ceiling(output_tokens=1_000)), learnt(range(90, 110))
+    account.reserve(Amount(0, 564, 1))
+    ticket = patient(account, seen=seen).admit(asking(5_000), "chat")
+    assert ticket.cap == 436
+    ticket.release()
+    account.reserve(Amount(0, 1, 1))
+    assert patient(account, 0.05, seen=seen).admit(asking(5_000), "chat").cap == 435  # after it waited in vain
+
+
+def test_the_last_of_the_money_goes_to_a_likely_answer() -> None:
+    """Where nothing is in flight a patient call takes what is left, if half of the answers finish under it."""
+    seen = learnt(range(1, 100))  # nine in ten finish within 90 tokens, five in ten within 50
+    for left, cap in ((70, 70), (50, 50), (49, None)):
+        account = Account(Ceiling(output_tokens=1_000))
+        account.settle(account.reserve(Amount(0, 1_000 - left, 1)))
+        with pytest.raises(CeilingReached):
+            patient(account, None, seen=seen).admit(asking(400), "chat")
+        with pytest.raises(CeilingReached):
+            patient(account, seen=seen, least_output_tokens=left + 1).admit(asking(400), "chat")
+        if cap is None:
+            with pytest.raises(CeilingReached):
+                patient(account, seen=seen).admit(asking(400), "chat")
+        else:
+            assert patient(account, seen=seen).admit(asking(400), "chat").cap == cap
+
+
+def test_what_is_left_is_taken_once_nothing_is_in_flight() -> None:
+    """A patient call that can never have what it names waits for all that calls in flight may leave it."""
+    account, seen = Account(Ceiling(output_tokens=1_000)), learnt(range(1, 100))
+    account.settle(account.reserve(Amount(0, 800, 1)))
+    held = account.reserve(Amount(0, 100, 1))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(patient(account, seen=seen).admit, asking(400), "chat")
+        until(lambda: waiting(account) == 1)  # for 200, though 100 are free, under which nine in ten finish
+        account.settle(held, Charge(0, Usage(1, 40), "provider"))
+        assert call.result(PATIENCE_S).cap == 160
+
+
 def test_a_callers_own_stream_is_not_waited_for_for_ever(side: Side) -> None:
     """A caller that waits for what its own unread stream holds is refused when its patience ends, and told why."""
     with LoopbackServer(Reply()) as server:
@@ -246,7 +309,7 @@ def test_who_is_beaten_to_the_money_stays_in_line() -> None:
     """Where money that was seen is gone when it is reserved, a call waits on; without patience it is refused."""
     account, beaten = Account(1), [True]
 
-    def serve() -> str:
+    def serve(_: Amount) -> str:
         if beaten.pop():
             beaten.append(False)
             raise CeilingReached("another was faster")
@@ -255,7 +318,7 @@ def test_who_is_beaten_to_the_money_stays_in_line() -> None:
     def standing(seconds: float) -> Any:
         place = Place(frozenset({"account"}), lambda: None, lambda: None)
         look = partial(account.ledger.levels, "account")
-        return stand(account.ledger, place, Amount(1), serve, look=look, seconds=seconds)
+        return stand(account.ledger, place, lambda *_: Amount(1), serve, look=look, seconds=seconds)
 
     in_line = standing(PATIENCE_S)
     assert next(in_line) > 0

@@ -46,6 +46,17 @@ def test_nine_in_ten_finish_under_it() -> None:
     assert taught(*lengths) == 90
 
 
+def test_even_odds_and_ample() -> None:
+    """Of 99 answers the 50th shortest is even odds, four times the longest is ample; eight answers cannot tell."""
+    seen = Seen()
+    for tokens in range(1, 9):
+        seen.learn("m", 1, input_tokens=1, output_tokens=tokens, cut=False)
+    assert (seen.enough("m", 5), seen.ample("m"), seen.ample("other")) == (seen.enough("m"), None, None)
+    for tokens in range(9, 100):
+        seen.learn("m", 1, input_tokens=1, output_tokens=tokens, cut=False)
+    assert (seen.enough("m", 5), seen.enough("m"), seen.ample("m")) == (50, 90, 396)
+
+
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=400), st.integers(0, 2**32))
 def test_it_is_the_same_whatever_the_order_and_forgets_old_answers(lengths: list[int], seed: int) -> None:
     """The order of the latest 256 answers does not matter, and no answer before them does."""
