@@ -8,10 +8,12 @@ caller's own calls, an agent framework's, and the controller's.
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 import openai
 
@@ -133,15 +135,27 @@ def govern_with(client: Client, meter: Meter) -> Client:
 
 def meter_of(client: openai.OpenAI | openai.AsyncOpenAI) -> Meter:
     """The meter of a governed client."""
-    meter: Meter = client._thinkcap_meter  # type: ignore[union-attr]
-    return meter
+    target: _Target = client._thinkcap_target  # type: ignore[union-attr]
+    return target.meter
+
+
+class _Target(NamedTuple):
+    """Where a governed client sends, and what is paid there: one thing, since another thread may change it.
+
+    Attributes:
+        meter: with the prices of there.
+        addresses: whole addresses by path; without one the SDK makes it.
+    """
+
+    meter: Meter
+    addresses: Mapping[str, str]
 
 
 def _retarget(client: Any, meter: Meter) -> Any:
     """Give a governed client a meter, with the prices of wherever it sends."""
     base_url = str(client.base_url)
-    client._thinkcap_meter = meter if meter.base_url == base_url else meter.at(base_url)
-    client._thinkcap_addresses = addresses(base_url) if _sends_below(client) else {}
+    priced = meter if meter.base_url == base_url else meter.at(base_url)
+    client._thinkcap_target = _Target(priced, addresses(base_url) if _sends_below(client) else {})
     return client
 
 
@@ -156,17 +170,7 @@ def _copy(self: Any, **changes: Any) -> Any:
     plain.__dict__ = self.__dict__
     copy = plain.copy(**{**changes, "max_retries": 0})
     copy.__class__ = type(self)
-    return _retarget(copy, self._thinkcap_meter)
-
-
-def _base_url(plain: type[Any]) -> Any:
-    """The ``base_url`` of a governed client: one that is sent elsewhere has the prices of there."""
-
-    def move(self: Any, url: Any) -> None:
-        plain.base_url.fset(self, url)
-        _retarget(self, self._thinkcap_meter)
-
-    return plain.base_url.setter(move)
+    return _retarget(copy, meter_of(self))
 
 
 def _no_websocket(*_: Any, **__: Any) -> Any:
@@ -179,17 +183,20 @@ def _governed_sync(plain: type[Any]) -> type[Any]:
     class Governed(plain):  # type: ignore[misc]
         _thinkcap_plain = plain
         copy = with_options = _copy
-        base_url = _base_url(plain)
         websocket_base_url = property(_no_websocket)
         _configure_realtime = _no_websocket  # Azure's
 
         def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
-            asked = _read(self._thinkcap_meter, options, stream=stream)
+            target = self._thinkcap_target
+            asked = _read(target.meter, options, stream=stream)
             if not isinstance(asked, _Asked):
                 return super().request(cast_to, asked, stream=stream, stream_cls=stream_cls)
-            ticket = self._thinkcap_meter.admit(asked.body, asked.api)
+            ticket = target.meter.admit(asked.body, asked.api)
+            while self._thinkcap_target is not target:
+                target = _elsewhere(self, ticket)
+                ticket = target.meter.admit(asked.body, asked.api)
             try:
-                options, hide_usage = asked.with_cap(ticket, options, self._thinkcap_addresses)
+                options, hide_usage = asked.with_cap(ticket, options, target.addresses)
                 response = super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
                 if ticket.open:
                     _received(ticket, asked, response, hide_usage=hide_usage)
@@ -206,20 +213,20 @@ def _governed_async(plain: type[Any]) -> type[Any]:
     class Governed(plain):  # type: ignore[misc]
         _thinkcap_plain = plain
         copy = with_options = _copy
-        base_url = _base_url(plain)
         websocket_base_url = property(_no_websocket)
         _configure_realtime = _no_websocket  # Azure's
 
         async def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
-            asked, meter = _read(self._thinkcap_meter, options, stream=stream), self._thinkcap_meter
+            target = self._thinkcap_target
+            asked = _read(target.meter, options, stream=stream)
             if not isinstance(asked, _Asked):
                 return await super().request(cast_to, asked, stream=stream, stream_cls=stream_cls)
-            if meter.wait_s is None:
-                ticket = meter.admit(asked.body, asked.api)
-            else:
-                ticket = await meter.admit_async(asked.body, asked.api)
+            ticket = await _admitted(target.meter, asked)
+            while self._thinkcap_target is not target:
+                target = _elsewhere(self, ticket)
+                ticket = await _admitted(target.meter, asked)
             try:
-                options, hide_usage = asked.with_cap(ticket, options, self._thinkcap_addresses)
+                options, hide_usage = asked.with_cap(ticket, options, target.addresses)
                 response = await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
                 if ticket.open:
                     _received(ticket, asked, response, hide_usage=hide_usage)
@@ -231,8 +238,31 @@ def _governed_async(plain: type[Any]) -> type[Any]:
     return _named(Governed, plain)
 
 
+def _elsewhere(client: Any, ticket: Ticket) -> _Target:
+    """Where a client was sent while a call waited for its ticket, which is given back: the prices may be others."""
+    ticket.release()
+    target: _Target = client._thinkcap_target
+    return target
+
+
+async def _admitted(meter: Meter, asked: _Asked) -> Ticket:
+    """The ticket of a task's request; only one that may wait takes the way through the event loop."""
+    if meter.wait_s is None:
+        return meter.admit(asked.body, asked.api)
+    return await meter.admit_async(asked.body, asked.api)
+
+
+def _move(move: Callable[[Any, Any], None], client: Any, url: Any) -> None:
+    """Set the ``base_url`` of a governed client: it then has the prices of there."""
+    move(client, url)
+    _retarget(client, meter_of(client))
+
+
 def _named(governed: type[Any], plain: type[Any]) -> type[Any]:
     governed.__name__ = governed.__qualname__ = f"Governed{plain.__name__}"
+    own = inspect.getattr_static(plain, "base_url", None)
+    if isinstance(own, property) and own.fset is not None:
+        governed.base_url = own.setter(partial(_move, own.fset))
     governed.__doc__ = plain.__doc__
     return governed
 

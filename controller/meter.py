@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from thinkcap.controller.account import Account
@@ -42,7 +43,7 @@ from thinkcap.controller.seen import LEAST_OUTPUT_TOKENS, Seen
 from thinkcap.controller.sharing import fair_share
 from thinkcap.controller.ticket import Ticket, named
 from thinkcap.controller.usage import read_usage
-from thinkcap.controller.waiting import Place, line_of, stand
+from thinkcap.controller.waiting import Needs, Place, line_of, stand
 from thinkcap.policies.errors import CeilingReached, NotGoverned, UnknownPrice
 from thinkcap.policies.money import show_usd
 from thinkcap.policies.values import Api
@@ -348,22 +349,21 @@ class Meter:
         ample = self.seen.ample(quote.model)
         return demand.wanted if ample is None else min(demand.wanted, max(ample, self._least(demand)))
 
-    def _awaited(self, demand: Demand, levels: Sequence[Level], *, has_time: bool) -> int:
-        """The smallest cap that a call in line takes, as things are.
+    def _needs(self, demand: Demand, levels: Sequence[Level]) -> Needs:
+        """What a call in line waits for, as things are.
 
         What calls in flight may give back is worth waiting for. Where they cannot, all that there will be is what
         they leave, and that is taken if the answer is likelier than not to finish under it.
         """
-        quote, least, ample = demand.quote, self._least(demand), self._ample(demand)
+        quote, least = demand.quote, self._least(demand)
         if demand.exact is not None or quote.asked is None:
-            return least
+            return Needs(demand.amount(least), demand.amount(least))
         hoped = quote.most(free_of_all([level.now(level.spent, Amount()) for level in levels]))
-        if ample <= hoped and has_time:
-            return ample
-        if least <= hoped and not has_time:
-            return least
+        if least <= hoped:
+            return Needs(demand.amount(least), demand.amount(min(self._ample(demand), hoped)))
         even = min(self.least_output_tokens or self.seen.enough(quote.model, 5), least)
-        return max(even, hoped)
+        rest = demand.amount(max(even, hoped))
+        return Needs(rest, rest, is_rest=True)
 
     def _stand(
         self, demand: Demand, wake: Callable[[], object], clear: Callable[[], object]
@@ -373,7 +373,7 @@ class Meter:
         return stand(
             account.ledger,
             Place(frozenset(lineage(account.name)), wake, clear),
-            lambda levels, has_time: demand.amount(self._awaited(demand, levels, has_time=has_time)),
+            partial(self._needs, demand),
             lambda amount: self._reserve(replace(demand, exact=amount.output_tokens // demand.quote.n)),
             look=lambda: account.ledger.levels(account.name),
             seconds=seconds if left is None else min(seconds, left),

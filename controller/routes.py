@@ -61,8 +61,10 @@ def addresses(base_url: str) -> dict[str, str]:
     """By the path of a governed request, the whole address that the SDK makes of it and this base URL.
 
     With a path alone the SDK reads the base URL and the path anew in every call, which takes about half as long as all
-    that governing does; a whole address it only reads. A base URL that is more than a folder has none.
+    that governing does; a whole address it only reads. A base URL that is more than a folder has none, nor has one that
+    is itself a path (below the base URL of an HTTP client of the caller's).
     """
-    if not base_url.endswith("/") or "#" in base_url or "?" in base_url:
+    parts = urlsplit(base_url)
+    if not (parts.scheme and parts.netloc and base_url.endswith("/")) or "#" in base_url or "?" in base_url:
         return {}
     return {path: base_url + path.removeprefix("/") for path in _GOVERNED}

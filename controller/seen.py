@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left, insort
+from bisect import insort
 from collections import deque
+from contextlib import suppress
 
 __all__ = ["LEAST_OUTPUT_TOKENS", "Lengths", "Seen"]
 
@@ -35,13 +36,15 @@ class Lengths:
         self._new.append(_MUCH_LONGER * tokens if cut else tokens)
 
     def enough(self, in_ten: int = 9) -> int:
-        """The least cap under which the next answer is likely to finish, from one answer on.
+        """The least cap under which the next answer is likely to finish.
 
         So many in ten finish under it, if the next answer is like these (split conformal; Vovk et al. 2005). With n
         answers seen, the next one is at most the k-th shortest of them with a chance of k / (n + 1). Fewer than nine
         cannot tell: then it is twice the longest, where that is short.
         """
         lengths = self._sort()
+        if not lengths:
+            return LEAST_OUTPUT_TOKENS
         if len(lengths) < _FEW:
             return max(1, lengths[-1], min(2 * lengths[-1], LEAST_OUTPUT_TOKENS))
         return max(1, lengths[-(-in_ten * (len(lengths) + 1) // 10) - 1])
@@ -49,15 +52,17 @@ class Lengths:
     def ample(self) -> int | None:
         """A cap that hardly any answer will need more than; None as long as too few were seen."""
         lengths = self._sort()
-        return None if len(lengths) < _FEW else _MUCH_LONGER * lengths[-1]
+        return None if len(lengths) < _FEW else max(_MUCH_LONGER * lengths[-1], LEAST_OUTPUT_TOKENS)
 
     def _sort(self) -> list[int]:
+        """The latest, sorted. Each step leaves what a signal handler can go on with, which may come back in here."""
         while self._new:
-            tokens = self._new.popleft()
-            if len(self._latest) == _ANSWERS:
-                del self._sorted[bisect_left(self._sorted, self._latest.popleft())]
-            self._latest.append(tokens)
-            insort(self._sorted, tokens)
+            with suppress(IndexError):
+                tokens = self._new.popleft()
+                insort(self._sorted, tokens)
+                self._latest.append(tokens)
+            if len(self._latest) > _ANSWERS:
+                self._sorted.remove(self._latest.popleft())
         return self._sorted
 
 
@@ -65,7 +70,7 @@ class Seen:
     """What calls of one client, or of all of a controller's, showed; safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may call and settle inside it
         self._prompts: dict[tuple[str, int], int] = {}
         self._lengths: dict[str, Lengths] = {}
 
@@ -99,8 +104,8 @@ class Seen:
         with self._lock:
             self._prompts[prompt] = max(input_tokens, self._prompts.pop(prompt, 0))  # the latest is the last one
             if len(self._prompts) > _PROMPTS:
-                del self._prompts[next(iter(self._prompts))]
+                self._prompts.pop(next(iter(self._prompts)), None)
             lengths = self._lengths.get(model)
             if lengths is None:
-                lengths = self._lengths[model] = Lengths()
+                lengths = self._lengths.setdefault(model, Lengths())
             lengths.learn(output_tokens, cut=cut)

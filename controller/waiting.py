@@ -7,13 +7,14 @@ the front; each that leaves, served or not, wakes the next. What other processes
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from thinkcap.controller.ledger import machine
 from thinkcap.controller.ledger.ledger import Ledger
@@ -21,7 +22,7 @@ from thinkcap.controller.ledger.memory import MemoryLedger
 from thinkcap.controller.ledger.values import Amount, Level, Tally
 from thinkcap.policies.errors import CeilingReached
 
-__all__ = ["Line", "Place", "freed", "line_of", "stand"]
+__all__ = ["Line", "Needs", "Place", "freed", "line_of", "stand"]
 
 Served = TypeVar("Served")
 
@@ -37,16 +38,32 @@ class Place:
         paths: the accounts that are to pay.
         wake: called, from any thread, when it is worth looking again.
         clear: called before looking, so that no wake-up is lost.
+        end: when its patience ends, by ``time.monotonic``.
         short: those of the accounts that did not have enough when it last looked; all of them before.
     """
 
     paths: frozenset[str]
     wake: Callable[[], object]
     clear: Callable[[], object]
+    end: float = math.inf
     short: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.short = self.paths
+
+
+class Needs(NamedTuple):
+    """What a call waits for.
+
+    Attributes:
+        least: what it takes at least.
+        rather: what it would rather have, and holds out for as long as that is fair to those behind it.
+        is_rest: what it takes is all that will be left once nothing is in flight: it holds up nobody for that.
+    """
+
+    least: Amount
+    rather: Amount
+    is_rest: bool = False
 
 
 class Line:
@@ -84,6 +101,16 @@ class Line:
         with self._lock:
             before = self._places[: self._places.index(place)]
         return any(place.paths & earlier.short for earlier in before)
+
+    def share(self, place: Place, now: float) -> float:
+        """The seconds for which a place may fairly hold up those behind it: what the least patient has left, shared.
+
+        As much again is left over: whoever is alone may take half of its own.
+        """
+        with self._lock:
+            behind = self._places[self._places.index(place) :]
+            ends = [each.end for each in behind if each is place or each.paths & place.paths]
+        return (min(ends) - now) / (len(ends) + 1)
 
     def wake(self, *, but: Place | None = None) -> None:
         """Have those look again whom nobody before them holds up."""
@@ -130,10 +157,38 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=_forget)
 
 
+class _Hold:
+    """How long a place that could be served holds out for more.
+
+    As long as money comes back: until there was no settlement for its share of the line's patience. And never for more
+    than half of its own, so that there is time to take less.
+    """
+
+    def __init__(self, line: Line, place: Place) -> None:
+        self._line, self._place = line, place
+        self._last: float | None = None
+        self._most = 0.0
+        self._spent: list[Amount] = []
+
+    def end(self) -> None:
+        """It could not be served after all, or others come first: the next time counts anew."""
+        self._last = None
+
+    def left(self, levels: Sequence[Level], now: float) -> float:
+        """The seconds that are left of it, as things are now."""
+        spent = [level.spent for level in levels]
+        if self._last is None:
+            self._last, self._most = now, now + (self._place.end - now) / 2
+        elif spent != self._spent:
+            self._last = now
+        self._spent = spent
+        return min(self._last + self._line.share(self._place, self._last), self._most) - now
+
+
 def stand(
     ledger: Ledger,
     place: Place,
-    needs: Callable[[Sequence[Level], bool], Amount],
+    needs: Callable[[Sequence[Level]], Needs],
     serve: Callable[[Amount], Served],
     *,
     look: Callable[[], Sequence[Level]],
@@ -147,34 +202,39 @@ def stand(
     Args:
         ledger: where the accounts are.
         place: a new place.
-        needs: what the call waits for, by the accounts as they are, and by whether there is time left to wait.
-        serve: reserves that, or more; raises :class:`CeilingReached` if it does not fit after all.
+        needs: what the call waits for, by the accounts as they are.
+        serve: reserves at least so much; raises :class:`CeilingReached` if that does not fit after all.
         look: the account and its ancestors, as of one instant.
         seconds: how long to wait at most.
     """
     line = line_of(ledger)
     again = _CATCH_UP_S if isinstance(ledger, MemoryLedger) else _LOOK_AGAIN_S
-    end = time.monotonic() + seconds
+    end = place.end = time.monotonic() + seconds
+    hold = _Hold(line, place)
     line.join(place)
     try:
         while True:
             place.clear()
             levels = look()
-            left = end - time.monotonic()
-            amount = needs(levels, left > 0)
-            line.note(place, _short(levels, amount, held=True))
-            if _short(levels, amount, held=False):
-                machine.admit(levels, amount)  # raises: no settlement can help
-            behind = line.is_behind(place)
-            if not place.short and not behind:
+            need, now = needs(levels), time.monotonic()
+            left = sleep = end - now
+            if _short(levels, need.least, held=False):
+                machine.admit(levels, need.least)  # raises: no settlement can help
+            short, behind = _short(levels, need.least, held=True), line.is_behind(place)
+            if short or behind:
+                hold.end()
+            elif (for_more := hold.left(levels, now)) > 0:
+                short, sleep = _short(levels, need.rather, held=True), min(left, for_more)
+            if not short and not behind:
                 try:
-                    return serve(amount)
+                    return serve(need.least)
                 except CeilingReached:  # another was faster, or the account's seconds are over
                     if left <= 0:
                         raise
             elif left <= 0:
-                raise _too_late(levels, amount, seconds, len(line))
-            yield max(0.0, left if behind else min(left, again))
+                raise _too_late(levels, need.least, seconds, len(line))
+            line.note(place, frozenset() if need.is_rest else short)
+            yield max(0.0, left if behind else min(sleep, again))
     finally:
         line.leave(place)
 

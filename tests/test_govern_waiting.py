@@ -17,10 +17,10 @@ import pytest
 from tests.governing import PRICES, SIDES, Side, billed, spent
 from tests.loopback import LoopbackServer, Reply
 from thinkcap.controller import Account, Ceiling, PriceBook, govern
-from thinkcap.controller.ledger import Amount, Charge, Limits
+from thinkcap.controller.ledger import Amount, Charge, Level, Limits
 from thinkcap.controller.meter import Meter
 from thinkcap.controller.seen import Seen
-from thinkcap.controller.waiting import Place, line_of, stand
+from thinkcap.controller.waiting import Line, Needs, Place, _Hold, line_of, stand
 from thinkcap.policies import BadInput, CeilingReached, Usage
 
 PATIENCE_S = 60.0  # only a broken build ever waits so long
@@ -58,6 +58,26 @@ def waiting(account: Account) -> int:
     return len(line_of(account.ledger))
 
 
+def ask_meanwhile(side: Side, client: Any, account: Account, act: Callable[[], object]) -> None:
+    """One call, and what is done once it waits; an event loop goes on meanwhile."""
+
+    async def ask_and_act() -> None:
+        task = asyncio.ensure_future(side.create(client))
+        while not waiting(account):
+            await asyncio.sleep(0.001)
+        act()
+        await task
+
+    if side.mode == "async":
+        side.run(ask_and_act())
+        return
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(side.ask, client)
+        until(lambda: waiting(account) == 1)
+        act()
+        answer.result(PATIENCE_S)
+
+
 def asking(tokens: int) -> dict[str, Any]:
     return {**BODY, "max_completion_tokens": tokens}
 
@@ -69,21 +89,7 @@ def test_a_call_waits_for_a_settlement(side: Side) -> None:
         client = govern(side.client(server), account, prices=PRICES, wait_s=PATIENCE_S)
         ticket = account.reserve(Amount(2 * CENT - 1))
 
-        async def ask_and_free() -> None:
-            task = asyncio.ensure_future(side.create(client))
-            while not waiting(account):
-                await asyncio.sleep(0.001)
-            account.release(ticket)
-            await task
-
-        if side.mode == "async":
-            side.run(ask_and_free())
-        else:
-            with ThreadPoolExecutor(1) as pool:
-                answer = pool.submit(side.ask, client)
-                until(lambda: waiting(account) == 1)
-                account.release(ticket)
-                answer.result(PATIENCE_S)
+        ask_meanwhile(side, client, account, lambda: account.release(ticket))
         assert spent(account) == billed(server) > 0
         assert waiting(account) == 0
 
@@ -178,14 +184,14 @@ def test_a_call_that_may_wait_is_not_cut_for_what_comes_back() -> None:
 
 
 def test_a_call_that_may_wait_is_cut_to_what_is_ample() -> None:
-    """No call waits for more than four times the longest answer seen: 4 x 109 = 436 of the 5,000 it names."""
-    account, seen = Account(Ceiling(output_tokens=1_000)), learnt(range(90, 110))
-    account.reserve(Amount(0, 564, 1))
+    """No call waits for more than four times the longest answer seen: 4 x 309 = 1,236 of the 5,000 it names."""
+    account, seen = Account(Ceiling(output_tokens=3_000)), learnt(range(290, 310))
+    account.reserve(Amount(0, 1_764, 1))
     ticket = patient(account, seen=seen).admit(asking(5_000), "chat")
-    assert ticket.cap == 436
+    assert ticket.cap == 1_236
     ticket.release()
     account.reserve(Amount(0, 1, 1))
-    assert patient(account, 0.05, seen=seen).admit(asking(5_000), "chat").cap == 435  # after it waited in vain
+    assert patient(account, 0.05, seen=seen).admit(asking(5_000), "chat").cap == 1_235  # after it waited in vain
 
 
 def test_the_last_of_the_money_goes_to_a_likely_answer() -> None:
@@ -215,6 +221,76 @@ def test_what_is_left_is_taken_once_nothing_is_in_flight() -> None:
         until(lambda: waiting(account) == 1)  # for 200, though 100 are free, under which nine in ten finish
         account.settle(held, Charge(0, Usage(1, 40), "provider"))
         assert call.result(PATIENCE_S).cap == 160
+
+
+def test_a_crowd_beside_a_long_stream_is_served() -> None:
+    """Whoever could be served and holds out for more leaves time to those behind it, also where nothing comes back."""
+    account, seen = Account(Ceiling(output_tokens=10_000)), learnt(range(90, 110))
+    account.reserve(Amount(0, 9_700, 1))  # and never settled
+    one = patient(account, 1.5, seen=seen)
+
+    def take() -> int:
+        ticket = one.admit(asking(400), "chat")
+        ticket.release()
+        return ticket.cap
+
+    with ThreadPoolExecutor(6) as pool:
+        assert [pool.submit(take) for _ in range(6)][-1].result(PATIENCE_S) == 300
+    assert waiting(account) == 0
+
+
+def test_holding_out_goes_on_while_money_comes_back() -> None:
+    """Of three with 30 s each the first holds out for a quarter, anew at each settlement, and for half at most."""
+    line = Line()
+    first, *_ = places = [Place(frozenset({"a"}), lambda: None, lambda: None, end=30.0) for _ in range(3)]
+    for place in places:
+        line.join(place)
+    hold, before = _Hold(line, first), [Level("a", Ceiling(usd=1), 0.0)]
+    after, later = ([level.now(Amount(spent), Amount()) for level in before] for spent in (1, 2))
+    assert [hold.left(before, now) for now in (0.0, 7.0, 8.0)] == [7.5, 0.5, -0.5]
+    assert [hold.left(after, now) for now in (8.0, 13.0)] == [5.5, 0.5]
+    assert [hold.left(later, now) for now in (13.0, 15.0)] == [2.0, 0.0]
+    hold.end()
+    assert hold.left(later, 20.0) == 2.5
+
+
+def test_a_call_holds_out_for_no_longer_than_its_deadline_allows() -> None:
+    """Under a ceiling in seconds that ends before its patience, a call takes what is free while it still can."""
+    account, seen = Account(Ceiling(output_tokens=1_000, seconds=2)), learnt(range(90, 110))
+    account.reserve(Amount(0, 700, 1))
+    assert patient(account, seen=seen).admit(asking(400), "chat").cap == 300
+
+
+def test_who_is_short_of_its_own_ceiling_holds_up_no_sibling() -> None:
+    """A call that its own child account cannot even pay the least for does not hold out on the parent's."""
+    top, seen = Account(Ceiling(output_tokens=500)), learnt(range(90, 110))
+    full, free = top.child("full", Ceiling(output_tokens=200)), top.child("free")
+    held = full.reserve(Amount(0, 150, 1))
+    other = top.reserve(Amount(0, 100, 1))  # 250 are free on the parent
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(patient(full, seen=seen).admit, asking(400), "chat")
+        until(lambda: waiting(top) == 1)
+        assert patient(free, seen=seen).admit(asking(200), "chat").cap == 200
+        full.release(held)
+        top.release(other)
+        assert call.result(PATIENCE_S).cap == 200
+
+
+def test_a_client_that_is_sent_elsewhere_while_it_waits_pays_as_there(side: Side) -> None:
+    """A call that waits while its client's base URL is set goes to the new address, under the prices of there."""
+    with LoopbackServer(Reply()) as here, LoopbackServer(Reply()) as there:
+        account = Account("0.02")
+        client = govern(side.client(here), account, prices=PRICES, wait_s=PATIENCE_S)
+        ticket = account.reserve(Amount(2 * CENT - 1))
+
+        def send_elsewhere() -> None:
+            client.base_url = there.base_url
+            account.release(ticket)
+
+        ask_meanwhile(side, client, account, send_elsewhere)
+        assert (len(here.requests), len(there.requests)) == (0, 1)
+        assert spent(account) == billed(there) > 0
+        assert [entry.status for entry in account.entries()] == ["released", "released", "settled"]
 
 
 def test_a_callers_own_stream_is_not_waited_for_for_ever(side: Side) -> None:
@@ -318,7 +394,7 @@ def test_who_is_beaten_to_the_money_stays_in_line() -> None:
     def standing(seconds: float) -> Any:
         place = Place(frozenset({"account"}), lambda: None, lambda: None)
         look = partial(account.ledger.levels, "account")
-        return stand(account.ledger, place, lambda *_: Amount(1), serve, look=look, seconds=seconds)
+        return stand(account.ledger, place, lambda _: Needs(Amount(1), Amount(1)), serve, look=look, seconds=seconds)
 
     in_line = standing(PATIENCE_S)
     assert next(in_line) > 0

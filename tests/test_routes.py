@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import httpx2
@@ -16,6 +17,14 @@ from thinkcap.controller import Account, govern
 from thinkcap.controller.govern import meter_of
 
 _SEGMENTS = st.text(alphabet="v1aZ9-_.~%20 ü:@!$&'()*+,;=?#/", max_size=12)
+
+
+class Cached(openai.OpenAI):
+    """A caller's own class, whose base URL is no property that can be set."""
+
+    @functools.cached_property
+    def base_url(self) -> httpx2.URL:
+        return httpx2.URL("http://127.0.0.1:9/cached/")
 
 
 class Elsewhere(openai.OpenAI):
@@ -74,10 +83,19 @@ def _elsewhere(**options: Any) -> openai.OpenAI:
     return Elsewhere(base_url="http://127.0.0.1:9/v1", api_key="test", **options)
 
 
+def _cached(**options: Any) -> openai.OpenAI:
+    return Cached(api_key="test", **options)
+
+
+def _relative(http_client: httpx2.Client, **options: Any) -> openai.OpenAI:
+    http_client.base_url = httpx2.URL("http://127.0.0.1:9")
+    return openai.OpenAI(base_url="/v1", http_client=http_client, api_key="test", **options)
+
+
 @pytest.mark.parametrize("api", ["chat", "responses"])
-@pytest.mark.parametrize("make", [_azure, _bedrock, _elsewhere])
+@pytest.mark.parametrize("make", [_azure, _bedrock, _elsewhere, _cached, _relative])
 def test_a_client_that_sends_elsewhere_still_does(make: Any, api: str) -> None:
-    """Azure's deployments, a provider's endpoint and a caller's own class decide where a governed request goes."""
+    """Azure's deployments, a provider, a caller's own class or HTTP client decide where a governed request goes."""
     assert _address(make, api, governs=True) == _address(make, api, governs=False)
 
 

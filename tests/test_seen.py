@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+import sys
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -47,14 +51,16 @@ def test_nine_in_ten_finish_under_it() -> None:
 
 
 def test_even_odds_and_ample() -> None:
-    """Of 99 answers the 50th shortest is even odds, four times the longest is ample; eight answers cannot tell."""
+    """Of 99 answers the 50th is even odds; four times the longest, and 1,024 at least, is ample; eight cannot tell."""
     seen = Seen()
     for tokens in range(1, 9):
         seen.learn("m", 1, input_tokens=1, output_tokens=tokens, cut=False)
     assert (seen.enough("m", 5), seen.ample("m"), seen.ample("other")) == (seen.enough("m"), None, None)
     for tokens in range(9, 100):
         seen.learn("m", 1, input_tokens=1, output_tokens=tokens, cut=False)
-    assert (seen.enough("m", 5), seen.enough("m"), seen.ample("m")) == (50, 90, 396)
+    assert (seen.enough("m", 5), seen.enough("m"), seen.ample("m")) == (50, 90, LEAST_OUTPUT_TOKENS)
+    seen.learn("m", 1, input_tokens=1, output_tokens=300, cut=False)
+    assert seen.ample("m") == 1_200
 
 
 @given(st.lists(st.integers(1, 5000), min_size=1, max_size=400), st.integers(0, 2**32))
@@ -80,6 +86,53 @@ def test_a_cut_answer_teaches_that_more_is_needed() -> None:
     """A call is not made again at a cap that cut an answer: the least useful cap is four times that one."""
     assert taught(100, cut=True) == max(400, min(800, LEAST_OUTPUT_TOKENS))
     assert taught(5000, cut=True) == 20_000
+
+
+def test_a_signal_handler_may_come_in_at_any_step() -> None:
+    """What a handler learns and asks in the middle of learning and asking is neither lost nor in the way."""
+
+    def interrupted_at(step: int, seen: Seen) -> bool:
+        left = step
+
+        def handler() -> None:
+            sys.settrace(None)
+            seen.learn("m", 2, input_tokens=1, output_tokens=77, cut=False)
+            seen.enough("m")
+            seen.ample("m")
+
+        def trace(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal left
+            if not frame.f_code.co_filename.endswith("seen.py") or "tests" in frame.f_code.co_filename:
+                return None
+            frame.f_trace_opcodes = True
+            left -= event == "opcode"
+            if left == 0:
+                handler()
+                return None
+            return trace
+
+        before = sys.gettrace()
+        try:
+            sys.settrace(trace)
+            seen.learn("m", 1, input_tokens=1, output_tokens=5, cut=False)
+            seen.enough("m")
+        finally:
+            sys.settrace(before)
+        return left <= 0
+
+    for known in (0, 1, 256):
+        for step in itertools.count(1):
+            seen = Seen()
+            for tokens in range(1000, 1000 + known):
+                seen.learn("m", 1, input_tokens=1, output_tokens=tokens, cut=False)
+            seen.enough("m")
+            came = interrupted_at(step, seen)
+            lengths = seen._lengths["m"]._sort()
+            assert len(lengths) == min(256, known + 1 + came)
+            assert {5, 77} & set(lengths) == ({5, 77} if came else {5})
+            if not came:
+                assert step > 10
+                break
 
 
 def test_choices_are_measured_one_by_one() -> None:

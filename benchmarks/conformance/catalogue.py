@@ -64,8 +64,8 @@ SUBJECTS: tuple[Subject, ...] = (
         name="thinkcap, waiting",
         environment="thinkcap",
         caller="thinkcap_govern",
-        settings={"wait_s": 5},
-        about="the same with `govern(..., wait_s=5)`: a call that does not fit waits for calls in flight to settle",
+        settings={"wait_s": 30},
+        about="the same with `govern(..., wait_s=30)`: a call that does not fit waits for calls in flight to settle",
         better="",
     ),
     Subject(
