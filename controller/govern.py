@@ -155,7 +155,9 @@ def _retarget(client: Any, meter: Meter) -> Any:
     """Give a governed client a meter, with the prices of wherever it sends."""
     base_url = str(client.base_url)
     priced = meter if meter.base_url == base_url else meter.at(base_url)
-    client._thinkcap_target = _Target(priced, addresses(base_url) if _sends_below(client) else {})
+    target = _Target(priced, addresses(base_url) if _sends_below(client) else {})
+    if getattr(client, "_thinkcap_target", None) != target:
+        client._thinkcap_target = target
     return client
 
 
@@ -187,14 +189,15 @@ def _governed_sync(plain: type[Any]) -> type[Any]:
         _configure_realtime = _no_websocket  # Azure's
 
         def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
-            target = self._thinkcap_target
-            asked = _read(target.meter, options, stream=stream)
-            if not isinstance(asked, _Asked):
-                return super().request(cast_to, asked, stream=stream, stream_cls=stream_cls)
-            ticket = target.meter.admit(asked.body, asked.api)
-            while self._thinkcap_target is not target:
-                target = _elsewhere(self, ticket)
+            while True:
+                target = self._thinkcap_target
+                asked = _read(target.meter, options, stream=stream)
+                if not isinstance(asked, _Asked):
+                    return super().request(cast_to, asked, stream=stream, stream_cls=stream_cls)
                 ticket = target.meter.admit(asked.body, asked.api)
+                if self._thinkcap_target is target:
+                    break
+                ticket.release()  # while it waited, the client was sent elsewhere: the prices may be others
             try:
                 options, hide_usage = asked.with_cap(ticket, options, target.addresses)
                 response = super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
@@ -217,14 +220,15 @@ def _governed_async(plain: type[Any]) -> type[Any]:
         _configure_realtime = _no_websocket  # Azure's
 
         async def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
-            target = self._thinkcap_target
-            asked = _read(target.meter, options, stream=stream)
-            if not isinstance(asked, _Asked):
-                return await super().request(cast_to, asked, stream=stream, stream_cls=stream_cls)
-            ticket = await _admitted(target.meter, asked)
-            while self._thinkcap_target is not target:
-                target = _elsewhere(self, ticket)
+            while True:
+                target = self._thinkcap_target
+                asked = _read(target.meter, options, stream=stream)
+                if not isinstance(asked, _Asked):
+                    return await super().request(cast_to, asked, stream=stream, stream_cls=stream_cls)
                 ticket = await _admitted(target.meter, asked)
+                if self._thinkcap_target is target:
+                    break
+                ticket.release()  # while it waited, the client was sent elsewhere: the prices may be others
             try:
                 options, hide_usage = asked.with_cap(ticket, options, target.addresses)
                 response = await super().request(cast_to, options, stream=stream, stream_cls=stream_cls)
@@ -236,13 +240,6 @@ def _governed_async(plain: type[Any]) -> type[Any]:
             return response
 
     return _named(Governed, plain)
-
-
-def _elsewhere(client: Any, ticket: Ticket) -> _Target:
-    """Where a client was sent while a call waited for its ticket, which is given back: the prices may be others."""
-    ticket.release()
-    target: _Target = client._thinkcap_target
-    return target
 
 
 async def _admitted(meter: Meter, asked: _Asked) -> Ticket:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import functools
-import threading
+import queue
 import uuid
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -249,11 +249,13 @@ class Meter:
         ticket = self._at_once(demand)
         if ticket is not None:
             return ticket
-        woken = threading.Event()
-        standing = self._stand(demand, woken.set, woken.clear)
+        woken: queue.SimpleQueue[None] = queue.SimpleQueue()  # a signal handler may wake its own thread
+        standing = self._stand(demand, partial(woken.put, None), partial(_drain, woken))
         try:
             while True:
-                woken.wait(next(standing))
+                seconds = next(standing)
+                with suppress(queue.Empty):
+                    woken.get(timeout=seconds)
         except StopIteration as served:
             return cast("Ticket", served.value)
         finally:
@@ -394,6 +396,12 @@ class Meter:
                     raise
                 cap = self._fitting(demand)
                 tries += 1
+
+
+def _drain(woken: queue.SimpleQueue[None]) -> None:
+    with suppress(queue.Empty):
+        while True:
+            woken.get_nowait()
 
 
 def too_small(quotes: Mapping[str, tuple[Quote, int]], account: Account) -> CeilingReached:

@@ -77,15 +77,17 @@ class Line:
         return len(self._places)
 
     def join(self, place: Place) -> None:
-        """Take the last place."""
+        """Take the last place. Those at the front look again: they may hold out for less long now."""
         with self._lock:
-            _busy.add(self)
             self._places.append(place)
+            _busy.add(self)
+        self.wake(but=place)
 
     def leave(self, place: Place) -> None:
         """Give the place up, and let those behind it look."""
         with self._lock:
-            self._places.remove(place)
+            if place in self._places:
+                self._places.remove(place)
             if not self._places:
                 _busy.discard(self)
         self.wake()
@@ -96,21 +98,22 @@ class Line:
             place.short = short
             self.wake(but=place)
 
-    def is_behind(self, place: Place) -> bool:
-        """Whether one who came before waits for money of the same account."""
+    def ahead(self, place: Place) -> frozenset[str]:
+        """Those of its accounts for whose money somebody who came before waits."""
         with self._lock:
             before = self._places[: self._places.index(place)]
-        return any(place.paths & earlier.short for earlier in before)
+        return place.paths & frozenset().union(*(earlier.short for earlier in before))
 
     def share(self, place: Place, now: float) -> float:
-        """The seconds for which a place may fairly hold up those behind it: what the least patient has left, shared.
+        """The seconds for which a place may fairly hold up those behind it.
 
-        As much again is left over: whoever is alone may take half of its own.
+        Half of what the least patient of them and it has left is shared among them and it; the other half is left for
+        taking less, one after the other.
         """
         with self._lock:
             behind = self._places[self._places.index(place) :]
             ends = [each.end for each in behind if each is place or each.paths & place.paths]
-        return (min(ends) - now) / (len(ends) + 1)
+        return (min(ends) - now) / (2 * len(ends))
 
     def wake(self, *, but: Place | None = None) -> None:
         """Have those look again whom nobody before them holds up."""
@@ -157,34 +160,6 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=_forget)
 
 
-class _Hold:
-    """How long a place that could be served holds out for more.
-
-    As long as money comes back: until there was no settlement for its share of the line's patience. And never for more
-    than half of its own, so that there is time to take less.
-    """
-
-    def __init__(self, line: Line, place: Place) -> None:
-        self._line, self._place = line, place
-        self._last: float | None = None
-        self._most = 0.0
-        self._spent: list[Amount] = []
-
-    def end(self) -> None:
-        """It could not be served after all, or others come first: the next time counts anew."""
-        self._last = None
-
-    def left(self, levels: Sequence[Level], now: float) -> float:
-        """The seconds that are left of it, as things are now."""
-        spent = [level.spent for level in levels]
-        if self._last is None:
-            self._last, self._most = now, now + (self._place.end - now) / 2
-        elif spent != self._spent:
-            self._last = now
-        self._spent = spent
-        return min(self._last + self._line.share(self._place, self._last), self._most) - now
-
-
 def stand(
     ledger: Ledger,
     place: Place,
@@ -210,9 +185,9 @@ def stand(
     line = line_of(ledger)
     again = _CATCH_UP_S if isinstance(ledger, MemoryLedger) else _LOOK_AGAIN_S
     end = place.end = time.monotonic() + seconds
-    hold = _Hold(line, place)
-    line.join(place)
+    since: float | None = None  # when it could have been served, and held out for more
     try:
+        line.join(place)
         while True:
             place.clear()
             levels = look()
@@ -220,12 +195,15 @@ def stand(
             left = sleep = end - now
             if _short(levels, need.least, held=False):
                 machine.admit(levels, need.least)  # raises: no settlement can help
-            short, behind = _short(levels, need.least, held=True), line.is_behind(place)
-            if short or behind:
-                hold.end()
-            elif (for_more := hold.left(levels, now)) > 0:
-                short, sleep = _short(levels, need.rather, held=True), min(left, for_more)
-            if not short and not behind:
+            short, ahead = _short(levels, need.least, held=True), line.ahead(place)
+            if short or ahead:
+                since = None
+            else:
+                since = now if since is None else since
+                for_more = since + line.share(place, since) - now
+                if for_more > 0:
+                    short, sleep = _short(levels, need.rather, held=True), min(left, for_more)
+            if not short and not ahead:
                 try:
                     return serve(need.least)
                 except CeilingReached:  # another was faster, or the account's seconds are over
@@ -233,8 +211,8 @@ def stand(
                         raise
             elif left <= 0:
                 raise _too_late(levels, need.least, seconds, len(line))
-            line.note(place, frozenset() if need.is_rest else short)
-            yield max(0.0, left if behind else min(sleep, again))
+            line.note(place, frozenset() if need.is_rest else short | ahead)
+            yield max(0.0, left if ahead else min(sleep, again))
     finally:
         line.leave(place)
 

@@ -17,10 +17,10 @@ import pytest
 from tests.governing import PRICES, SIDES, Side, billed, spent
 from tests.loopback import LoopbackServer, Reply
 from thinkcap.controller import Account, Ceiling, PriceBook, govern
-from thinkcap.controller.ledger import Amount, Charge, Level, Limits
+from thinkcap.controller.ledger import Amount, Charge, Limits
 from thinkcap.controller.meter import Meter
 from thinkcap.controller.seen import Seen
-from thinkcap.controller.waiting import Line, Needs, Place, _Hold, line_of, stand
+from thinkcap.controller.waiting import Line, Needs, Place, line_of, stand
 from thinkcap.policies import BadInput, CeilingReached, Usage
 
 PATIENCE_S = 60.0  # only a broken build ever waits so long
@@ -235,23 +235,34 @@ def test_a_crowd_beside_a_long_stream_is_served() -> None:
         return ticket.cap
 
     with ThreadPoolExecutor(6) as pool:
-        assert [pool.submit(take) for _ in range(6)][-1].result(PATIENCE_S) == 300
+        calls = [pool.submit(take) for _ in range(6)]
+        assert [call.result(PATIENCE_S) for call in calls] == [300] * 6
     assert waiting(account) == 0
 
 
-def test_holding_out_goes_on_while_money_comes_back() -> None:
-    """Of three with 30 s each the first holds out for a quarter, anew at each settlement, and for half at most."""
+def test_holding_out_is_shared() -> None:
+    """The first of three holds out for a sixth of what the least patient has left, who is alone for half of it."""
     line = Line()
-    first, *_ = places = [Place(frozenset({"a"}), lambda: None, lambda: None, end=30.0) for _ in range(3)]
+    first, _, last = places = [
+        Place(frozenset({"a"}), lambda: None, lambda: None, end=end) for end in (90.0, 60.0, 30.0)
+    ]
     for place in places:
         line.join(place)
-    hold, before = _Hold(line, first), [Level("a", Ceiling(usd=1), 0.0)]
-    after, later = ([level.now(Amount(spent), Amount()) for level in before] for spent in (1, 2))
-    assert [hold.left(before, now) for now in (0.0, 7.0, 8.0)] == [7.5, 0.5, -0.5]
-    assert [hold.left(after, now) for now in (8.0, 13.0)] == [5.5, 0.5]
-    assert [hold.left(later, now) for now in (13.0, 15.0)] == [2.0, 0.0]
-    hold.end()
-    assert hold.left(later, 20.0) == 2.5
+    assert [line.share(place, 0.0) for place in places] == [5.0, 7.5, 15.0]
+    line.leave(last)
+    assert line.share(first, 20.0) == 10.0
+
+
+def test_who_is_next_holds_up_those_behind_it() -> None:
+    """Who could be served but for one before it keeps its turn when that one leaves: those behind are not let past."""
+    line = Line()
+    places = [Place(frozenset({"a", name}), lambda: None, lambda: None) for name in "xyz"]
+    for place in places:
+        line.join(place)
+    line.note(places[0], frozenset({"a"}))
+    line.note(places[1], line.ahead(places[1]))
+    line.leave(places[0])
+    assert [bool(line.ahead(place)) for place in places[1:]] == [False, True]
 
 
 def test_a_call_holds_out_for_no_longer_than_its_deadline_allows() -> None:
